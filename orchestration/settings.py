@@ -1,0 +1,146 @@
+"""Every setting of a run, read from the environment in this one module.
+
+Belongs here: names, defaults and meanings of settings, and the paths derived from them.
+Does not belong here: anything that opens a file or a database.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class SettingError(ValueError):
+    """A setting has a value that cannot be used; the message names the variable and the remedy."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one run. All paths are absolute.
+
+    Attributes:
+        landing_dir: where raw logs arrive, laid out as `<source>/<log>/**/<file>`.
+        warehouse_dir: everything that a run writes.
+        registry_dir: the two registry seeds, `sources.csv` and `projects.csv`.
+        memory_limit: DuckDB's memory limit, for example `4GB`.
+        threads: DuckDB's threads.
+        versions_kept: published versions that stay on disk, the current one included.
+        oversized_contacts: a conversation with more contacts than this is reported as oversized.
+        freshness_hours: a log whose newest file was loaded longer ago than this is reported stale.
+    """
+
+    landing_dir: Path
+    warehouse_dir: Path
+    registry_dir: Path
+    memory_limit: str
+    threads: int
+    versions_kept: int
+    oversized_contacts: int
+    freshness_hours: int
+
+    @property
+    def warehouse_file(self) -> Path:
+        """The DuckDB file that only the pipeline opens."""
+        return self.warehouse_dir / "warehouse.duckdb"
+
+    @property
+    def published_dir(self) -> Path:
+        """What readers use."""
+        return self.warehouse_dir / "published"
+
+    @property
+    def published_file(self) -> Path:
+        """The immutable snapshot that BI tools open."""
+        return self.published_dir / "throughline.duckdb"
+
+    @property
+    def scratch_dir(self) -> Path:
+        """Decompressed copies and DuckDB's spill files; emptied when a run starts."""
+        return self.warehouse_dir / "scratch"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance: run history, event log, schedules."""
+        return self.warehouse_dir / "dagster"
+
+    @property
+    def dbt_project_dir(self) -> Path:
+        """The dbt project, in the repository."""
+        return REPOSITORY / "dbt_project"
+
+    @property
+    def dbt_target_dir(self) -> Path:
+        """What dbt writes: manifest, run results, compiled SQL."""
+        return self.warehouse_dir / "dbt" / "target"
+
+    @property
+    def dbt_log_dir(self) -> Path:
+        """dbt's log files."""
+        return self.warehouse_dir / "dbt" / "logs"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that dbt, Dagster and their children need, telemetry off.
+
+        Returns:
+            Only what this project adds: merge it over `os.environ`.
+        """
+        return {
+            "LANDING_DIR": str(self.landing_dir),
+            "WAREHOUSE_DIR": str(self.warehouse_dir),
+            "REGISTRY_DIR": str(self.registry_dir),
+            "MEMORY_LIMIT": self.memory_limit,
+            "DUCKDB_THREADS": str(self.threads),
+            "OVERSIZED_CONTACTS": str(self.oversized_contacts),
+            "THROUGHLINE_WAREHOUSE_FILE": str(self.warehouse_file),
+            "THROUGHLINE_SCRATCH_DIR": str(self.scratch_dir),
+            "DBT_PROFILES_DIR": str(REPOSITORY),
+            "DBT_PROJECT_DIR": str(self.dbt_project_dir),
+            "DBT_TARGET_PATH": str(self.dbt_target_dir),
+            "DBT_LOG_PATH": str(self.dbt_log_dir),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1",
+            "DAGSTER_HOME": str(self.dagster_home),
+            "DAGSTER_DISABLE_TELEMETRY": "1",
+        }
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        environ: the variables to read; the process's own when not given.
+
+    Raises:
+        SettingError: a value cannot be used.
+    """
+    variables = os.environ if environ is None else environ
+
+    def path(name: str, default: Path) -> Path:
+        return Path(variables.get(name) or default).expanduser().resolve()
+
+    def whole_number(name: str, default: int) -> int:
+        text = variables.get(name) or str(default)
+        if not text.isdigit() or int(text) < 1:
+            raise SettingError(f"{name}={text!r} is not a whole number of at least 1: correct it")
+        return int(text)
+
+    memory_limit = variables.get("MEMORY_LIMIT") or "4GB"
+    if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", memory_limit):
+        raise SettingError(
+            f"MEMORY_LIMIT={memory_limit!r} is not a size: write a number and a unit, such as 4GB"
+        )
+    return Settings(
+        landing_dir=path("LANDING_DIR", REPOSITORY / "seeds" / "sample_logs"),
+        warehouse_dir=path("WAREHOUSE_DIR", REPOSITORY / ".warehouse"),
+        registry_dir=path("REGISTRY_DIR", REPOSITORY / "seeds" / "registry"),
+        memory_limit=memory_limit,
+        threads=whole_number("DUCKDB_THREADS", os.cpu_count() or 1),
+        versions_kept=whole_number("PUBLISHED_VERSIONS", 3),
+        oversized_contacts=whole_number("OVERSIZED_CONTACTS", 1000),
+        freshness_hours=whole_number("FRESHNESS_HOURS", 30),
+    )
