@@ -1,0 +1,75 @@
+{#-
+    The current version of each record, from a relation that holds all versions.
+
+    The newest `updated_at` wins, then the latest load, then the fuller and larger content, so that
+    any order of arrival and any shuffling inside a file give the same row. Records that came once,
+    nearly all of them, are never sorted: hashes of the keys find the few that may have come twice,
+    and only those are ranked, by their exact keys. A hash that clashes costs a little work and
+    changes nothing.
+
+    relation: a ref to a view, not to a common table expression, which DuckDB would write out whole.
+    key: the columns that identify a record.
+    version: the column that orders versions, newest last.
+    columns: every other column of the record; also the last tie-break.
+
+    Gives key, version and columns, and: first_row_id and first_load_no (of the first version),
+    changed_load_no (the load that brought the current content; an identical repeat does not move it).
+-#}
+{% macro current_versions(relation, key, version, columns) %}
+    {%- set content = ([version] if version else []) + columns %}
+    select
+        {{ (key + content) | join(',\n        ') }},
+        row_id as first_row_id,
+        load_no as first_load_no,
+        load_no as changed_load_no
+    from {{ relation }} as records
+    where
+        not exists (
+            select 1
+            from (
+                select {{ volatile_hash(key) }} as key_hash
+                from {{ relation }}
+                group by 1
+                having count(*) > 1
+            ) as repeated_keys
+            where repeated_keys.key_hash = {{ volatile_hash(key) }}
+        )
+
+    union all
+
+    select
+        {{ (key + content) | join(',\n        ') }},
+        first_row_id,
+        first_load_no,
+        changed_load_no
+    from (
+        select
+            {{ (key + content) | join(',\n            ') }},
+            min(row_id) over (partition by {{ key | join(', ') }}) as first_row_id,
+            min(load_no) over (partition by {{ key | join(', ') }}) as first_load_no,
+            min(load_no) over (partition by {{ (key + content) | join(', ') }}) as changed_load_no,
+            row_number() over (
+                partition by {{ key | join(', ') }}
+                order by
+                    {% if version %}{{ version }} desc nulls last,
+                    {% endif %}load_no desc,
+                    {%- for column in columns %}
+                    {{ column }} desc nulls last,
+                    {%- endfor %}
+                    row_id desc
+            ) as version_rank
+        from {{ relation }} as records
+        where
+            exists (
+                select 1
+                from (
+                    select {{ volatile_hash(key) }} as key_hash
+                    from {{ relation }}
+                    group by 1
+                    having count(*) > 1
+                ) as repeated_keys
+                where repeated_keys.key_hash = {{ volatile_hash(key) }}
+            )
+    ) as ranked_versions
+    where version_rank = 1
+{% endmacro %}

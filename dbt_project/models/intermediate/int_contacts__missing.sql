@@ -1,0 +1,23 @@
+-- One row per contact that an accepted link names and no log has delivered. Keys are negative, so
+-- that they never meet those of contacts.
+with links as (
+    select * from {{ ref('int_links__judged') }}
+),
+
+missing_ends as (
+    select source, from_contact_id as contact_id
+    from links
+    where from_key is null and rejection_reason is null
+
+    union
+
+    select source, to_contact_id as contact_id
+    from links
+    where to_key is null and rejection_reason is null
+)
+
+select
+    -row_number() over (order by source, contact_id) as contact_key,
+    source,
+    contact_id
+from missing_ends

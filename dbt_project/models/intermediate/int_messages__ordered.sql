@@ -1,0 +1,77 @@
+-- One row per message, in the order of its conversation.
+--
+-- Sorted as it is read: a conversation's messages lie together. A reply is what the respondent of a
+-- contact says: an agent, or in a bot's contact the bot; an automatic message in an agent's contact
+-- is none. Messages of contacts that belong to no conversation are kept, without a number.
+with messages as (
+    select * from {{ ref('int_messages__deduplicated') }}
+),
+
+author_kinds as (
+    select * from {{ ref('codes') }} where vocabulary = 'author_kind'
+),
+
+sources as (
+    select * from {{ ref('sources') }}
+),
+
+contacts as (
+    select * from {{ ref('int_contacts__identified') }}
+),
+
+joined as (
+    select
+        messages.source,
+        messages.message_id,
+        messages.contact_id,
+        contacts.contact_key,
+        contacts.contact_no,
+        contacts.conversation_id,
+        author_kinds.value as author_kind,
+        messages.author_id,
+        messages.body,
+        messages.content_type,
+        {{ as_utc('messages.sent_at', 1, 'sources.time_zone') }} as sent_at,
+        messages.changed_load_no,
+        case
+            when author_kinds.value = 'visitor' then 'visitor'
+            when author_kinds.value = 'agent' then 'reply'
+            when author_kinds.value = 'bot' and contacts.agent_kind = 'bot' then 'reply'
+        end as side
+    from messages
+    left join author_kinds on messages.author_kind_code = author_kinds.code
+    left join sources on messages.source = sources.source
+    left join contacts
+        on
+            messages.source = contacts.source
+            and messages.contact_id = contacts.contact_id
+)
+
+select
+    source,
+    message_id,
+    conversation_id,
+    contact_id,
+    contact_key,
+    sent_at,
+    case
+        when conversation_id is not null
+            then
+                row_number() over (
+                    partition by conversation_id
+                    order by sent_at, contact_no nulls last, message_id, source, contact_id
+                )
+    end as message_no,
+    author_kind,
+    author_id,
+    body,
+    content_type,
+    side,
+    min(case when side = 'visitor' then sent_at end) over (
+        partition by conversation_id
+        order by sent_at, contact_no nulls last, message_id, source, contact_id
+        rows between unbounded preceding and current row
+    ) is not null as visitor_has_spoken,
+    changed_load_no
+from joined
+order by conversation_id nulls last, message_no, source, contact_id, sent_at, message_id

@@ -1,0 +1,38 @@
+-- One row per requested transfer: its current version, codes mapped.
+with transfers as (
+    select * from {{ ref('int_transfers__deduplicated') }}
+),
+
+outcomes as (
+    select * from {{ ref('codes') }} where vocabulary = 'outcome'
+),
+
+target_kinds as (
+    select * from {{ ref('codes') }} where vocabulary = 'target_kind'
+)
+
+select
+    transfers.source,
+    transfers.transfer_id,
+    transfers.from_contact_id,
+    transfers.to_contact_id,
+    transfers.requested_at,
+    transfers.kind,
+    target_kinds.value as target_kind,
+    transfers.target_kind_code,
+    transfers.target_id,
+    -- A contact that opened is what accepted means, so its id is as good as the word.
+    coalesce(
+        outcomes.value,
+        case
+            when transfers.to_contact_id is not null and transfers.outcome_code is null
+                then 'accepted'
+        end,
+        'unknown'
+    ) as outcome,
+    transfers.outcome_code,
+    transfers.changed_load_no,
+    transfers.first_row_id as transfer_key
+from transfers
+left join outcomes on transfers.outcome_code = outcomes.code
+left join target_kinds on transfers.target_kind_code = target_kinds.code

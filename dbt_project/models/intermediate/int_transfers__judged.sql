@@ -1,0 +1,64 @@
+-- One row per requested transfer, with its ends, its conversation, and whether its link was accepted.
+with transfers as (
+    select * from {{ ref('int_transfers__current') }}
+),
+
+rejected_links as (
+    select
+        source,
+        evidence_id,
+        rejection_reason
+    from {{ ref('int_links__judged') }}
+    where evidence = 'transfer' and rejection_reason is not null
+),
+
+contacts as (
+    select * from {{ ref('int_contacts__identified') }}
+),
+
+current_contacts as (
+    select
+        contact_key,
+        started_at
+    from {{ ref('int_contacts__current') }}
+)
+
+select
+    transfers.source,
+    transfers.transfer_id,
+    coalesce(from_contacts.conversation_id, to_contacts.conversation_id) as conversation_id,
+    coalesce(from_contacts.conversation_key, to_contacts.conversation_key) as conversation_key,
+    transfers.from_contact_id,
+    transfers.to_contact_id,
+    from_contacts.contact_key as from_key,
+    to_contacts.contact_key as to_key,
+    from_contacts.agent_id as from_agent_id,
+    to_contacts.agent_id as to_agent_id,
+    from_contacts.agent_kind as from_agent_kind,
+    to_contacts.agent_kind as to_agent_kind,
+    transfers.requested_at,
+    to_starts.started_at as to_started_at,
+    transfers.kind,
+    transfers.target_kind,
+    transfers.target_kind_code,
+    transfers.target_id,
+    transfers.outcome,
+    transfers.outcome_code,
+    rejected_links.rejection_reason is not null as is_rejected_link,
+    rejected_links.rejection_reason,
+    transfers.outcome = 'accepted' and rejected_links.rejection_reason is null as is_completed,
+    transfers.changed_load_no
+from transfers
+left join rejected_links
+    on
+        transfers.source = rejected_links.source
+        and transfers.transfer_id = rejected_links.evidence_id
+left join contacts as from_contacts
+    on
+        transfers.source = from_contacts.source
+        and transfers.from_contact_id = from_contacts.contact_id
+left join contacts as to_contacts
+    on
+        transfers.source = to_contacts.source
+        and transfers.to_contact_id = to_contacts.contact_id
+left join current_contacts as to_starts on to_contacts.contact_key = to_starts.contact_key

@@ -1,0 +1,129 @@
+-- One row per conversation.
+with contacts as (
+    select * from {{ ref('int_conversations__contacts') }}
+),
+
+answers as (
+    select * from {{ ref('int_conversations__answers') }}
+),
+
+paths as (
+    select * from {{ ref('int_conversations__paths') }}
+),
+
+transfers as (
+    select * from {{ ref('int_conversations__transfers') }}
+),
+
+ratings as (
+    select * from {{ ref('int_conversations__ratings') }}
+),
+
+transactions as (
+    select * from {{ ref('int_conversations__transactions') }}
+),
+
+links as (
+    select * from {{ ref('int_conversations__links') }}
+),
+
+loads as (
+    select * from {{ ref('stg_canonical__loads') }}
+),
+
+joined as (
+    select
+        contacts.*,
+        answers.first_visitor_message_at,
+        answers.first_human_reply_at,
+        answers.messages_sent_count,
+        answers.messages_received_count,
+        answers.has_messages,
+        answers.missing_contact_count,
+        paths.agent_path,
+        paths.agent_count,
+        paths.is_bounced,
+        coalesce(transfers.transfer_request_count, 0) as transfer_request_count,
+        coalesce(transfers.transfer_count, 0) as transfer_count,
+        ratings.csat_score,
+        ratings.nps_score,
+        coalesce(transactions.transaction_count, 0) as transaction_count,
+        transactions.transaction_amount,
+        case when transactions.currency_count = 1 then transactions.currency end as currency,
+        greatest(
+            contacts.changed_load_no,
+            coalesce(answers.changed_load_no, 0),
+            coalesce(transfers.changed_load_no, 0),
+            coalesce(links.changed_load_no, 0),
+            coalesce(ratings.changed_load_no, 0),
+            coalesce(transactions.changed_load_no, 0)
+        ) as last_changed_load_no
+    from contacts
+    inner join answers on contacts.conversation_key = answers.conversation_key
+    left join paths on contacts.conversation_key = paths.conversation_key
+    left join transfers on contacts.conversation_key = transfers.conversation_key
+    left join ratings on contacts.conversation_key = ratings.conversation_key
+    left join transactions on contacts.conversation_key = transactions.conversation_key
+    left join links on contacts.conversation_key = links.conversation_key
+)
+
+select
+    joined.conversation_id,
+    joined.source,
+    joined.visitor_id,
+    joined.project_id,
+    joined.channel,
+    joined.language,
+    joined.time_zone,
+    joined.started_at,
+    {{ local_day('joined.started_at', 'joined.time_zone') }} as started_on,
+    joined.closed_at,
+    {{ local_day('joined.closed_at', 'joined.time_zone') }} as closed_on,
+    joined.closed_at is not null as is_closed,
+    case when joined.closed_at is not null then joined.last_end_reason end as close_reason,
+    joined.contact_count,
+    joined.missing_contact_count,
+    joined.human_contact_count,
+    joined.bot_contact_count,
+    coalesce(joined.agent_count, case when joined.only_agent_id is not null then 1 else 0 end)
+        as agent_count,
+    joined.transfer_request_count,
+    joined.transfer_count,
+    joined.transfer_count > 0 as is_transferred,
+    coalesce(joined.first_agent_kind = 'bot', false) as is_bot_first,
+    coalesce(joined.is_escalated, false) as is_escalated,
+    coalesce(joined.is_bounced, false) as is_bounced,
+    coalesce({{ list_element('joined.agent_path', 1) }}, joined.only_agent_id) as first_agent_id,
+    coalesce({{ list_element('joined.agent_path', -1) }}, joined.only_agent_id) as last_agent_id,
+    coalesce(joined.agent_path, {{ list_of('joined.only_agent_id') }}) as agent_path,
+    case
+        when joined.bot_contact_count = 0 then 'not_automated'
+        when joined.human_contact_count = 0 then 'fully_automated'
+        else 'partially_automated'
+    end as automation_level,
+    joined.is_answered,
+    joined.is_answered_by_human,
+    joined.first_visitor_message_at,
+    joined.first_human_reply_at,
+    {{ elapsed_seconds(
+        'coalesce(joined.first_visitor_message_at, joined.started_at)', 'joined.first_human_reply_at'
+    ) }} as first_reply_seconds,
+    {{ elapsed_seconds(
+        'coalesce(joined.first_visitor_message_at, joined.started_at)', 'joined.closed_at'
+    ) }} as resolution_seconds,
+    joined.handle_seconds,
+    joined.human_handle_seconds,
+    joined.messages_sent_count,
+    joined.messages_received_count,
+    joined.csat_score,
+    joined.nps_score,
+    joined.transaction_count,
+    joined.transaction_amount,
+    joined.currency,
+    case when joined.has_messages then 'messages' else 'contact_log' end as facts_source,
+    loads.loaded_at as changed_at,
+    joined.first_loaded_at,
+    joined.anchor_contact_id
+from joined
+inner join loads on joined.last_changed_load_no = loads.load_no
+order by joined.started_at, joined.conversation_id

@@ -1,0 +1,17 @@
+-- One row per answer to a question.
+with ratings as (
+    select * from {{ ref('int_ratings__assigned') }}
+)
+
+select
+    rating_id,
+    source,
+    conversation_id,
+    contact_id,
+    question,
+    answered_at,
+    score,
+    comment,
+    is_counted
+from ratings
+order by source, answered_at, rating_id

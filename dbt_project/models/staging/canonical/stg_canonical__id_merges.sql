@@ -1,0 +1,12 @@
+with id_merges as (
+    select * from {{ source('raw', 'id_merges') }}
+)
+
+select
+    old_conversation_id,
+    new_conversation_id,
+    source,
+    merged_at,
+    evidence,
+    transfer_id
+from id_merges
