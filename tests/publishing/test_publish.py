@@ -1,0 +1,350 @@
+"""What a publish puts where, what it records, and what it leaves alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import fake_warehouse
+import pytest
+
+from orchestration import publishing
+from orchestration.settings import Settings
+
+
+def rows(database: Path, query: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def everything(folder: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path.relative_to(folder)): (path.lstat().st_ino, path.lstat().st_mtime_ns)
+        for path in folder.rglob("*")
+    }
+
+
+def test_only_public_models_of_the_public_schemas_are_published(settings: Settings) -> None:
+    publication = publishing.publish(settings, run_id="first")
+
+    tables = rows(
+        settings.published_file,
+        "select schema_name || '.' || table_name from duckdb_tables() order by all",
+    )
+    expected = ["marts.conversations", "marts.messages", "reports.statistical_report"]
+    assert [name for (name,) in tables] == expected
+    assert rows(settings.published_file, "select * from duckdb_views() where not internal") == []
+    assert [f"{model.schema}.{model.name}" for model in publication.models] == expected
+    parquet = settings.published_dir / "parquet"
+    assert sorted(str(path.relative_to(parquet)) for path in parquet.rglob("*.parquet")) == [
+        "marts/conversations.parquet",
+        "marts/messages.parquet",
+        "reports/statistical_report.parquet",
+    ]
+
+
+def test_snapshot_and_parquet_hold_the_rows_types_and_order_of_the_warehouse(
+    settings: Settings,
+) -> None:
+    publication = publishing.publish(settings, run_id="first")
+
+    for model in publication.models:
+        query = f"from {model.schema}.{model.name}"
+        parquet = f"from '{settings.published_dir}/parquet/{model.schema}/{model.name}.parquet'"
+        # The view names its catalog, so the warehouse has to be opened under its own name.
+        with duckdb.connect(str(settings.warehouse_file), read_only=True) as warehouse:
+            expected = warehouse.execute(query).fetchall()
+            types = warehouse.execute(f"describe {query}").fetchall()
+            assert warehouse.execute(parquet).fetchall() == expected
+        assert rows(settings.published_file, query) == expected
+        assert rows(settings.published_file, f"describe {query}") == types
+
+
+def test_manifest_says_what_each_model_is_and_where(settings: Settings) -> None:
+    publication = publishing.publish(settings, run_id="first")
+
+    published = settings.published_dir
+    manifest = json.loads((published / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["manifest_version"] == 1
+    assert manifest["run_id"] == "first"
+    assert manifest["last_load_no"] == 0
+    assert manifest["data_version"] == publication.data_version
+    assert datetime.fromisoformat(manifest["published_at"]).utcoffset() is not None
+    database = published / manifest["database"]["path"]
+    assert manifest["database"]["sha256"] == hashlib.sha256(database.read_bytes()).hexdigest()
+    conversations = manifest["models"][0]
+    assert (conversations["schema"], conversations["name"]) == ("marts", "conversations")
+    assert conversations["row_count"] == 100
+    assert conversations["grain"] == "One row per thing in conversations."
+    assert conversations["columns"][0] == {
+        "name": "conversation_id",
+        "type": "VARCHAR",
+        "description": "The one id; it's `source:anchor`.",
+    }
+    for model in manifest["models"]:
+        content = (published / model["parquet"]["path"]).read_bytes()
+        assert len(content) == model["parquet"]["bytes"]
+        assert hashlib.sha256(content).hexdigest() == model["parquet"]["sha256"]
+    assert publishing.current(settings) == replace(publication, changed=False, new_ids=0)
+
+
+def test_descriptions_are_comments_in_the_snapshot(settings: Settings) -> None:
+    publishing.publish(settings, run_id="first")
+
+    assert rows(
+        settings.published_file,
+        "select comment from duckdb_tables() where table_name = 'conversations'",
+    ) == [('One row per thing in conversations. It isn\'t "more".',)]
+    assert rows(
+        settings.published_file,
+        "select comment from duckdb_columns()"
+        " where table_name = 'conversations' and column_name = 'conversation_id'",
+    ) == [("The one id; it's `source:anchor`.",)]
+
+
+def test_snapshot_is_in_the_format_that_duckdb_1_clients_open(settings: Settings) -> None:
+    publishing.publish(settings, run_id="first")
+
+    header = settings.published_file.read_bytes()[:20]
+    assert header[8:12] == b"DUCK"
+    assert struct.unpack("<Q", header[12:20]) == (64,)
+
+
+def test_published_files_are_complete_and_read_only(settings: Settings) -> None:
+    publishing.publish(settings, run_id="first")
+
+    published = settings.published_dir
+    assert list(published.rglob("*.wal")) == []
+    assert fake_warehouse.leftovers(settings) == []
+    files = [path for path in published.rglob("*") if path.is_file()]
+    assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o444"}
+    folders = [path for path in published.rglob("*") if path.is_dir() and not path.is_symlink()]
+    umask = os.umask(0o022)
+    os.umask(umask)
+    assert {oct(path.stat().st_mode & 0o777) for path in folders} == {oct(0o777 & ~umask)}
+
+
+def test_current_names_are_the_newest_version(settings: Settings) -> None:
+    for generation in (1, 2):
+        fake_warehouse.build(settings, generation)
+        publication = publishing.publish(settings, run_id="run")
+
+    published = settings.published_dir
+    version = published / "versions" / publication.data_version
+    assert settings.published_file.samefile(version / "throughline.duckdb")
+    assert (published / "manifest.json").samefile(version / "manifest.json")
+    assert str((published / "parquet").readlink()) == f"versions/{publication.data_version}/parquet"
+    assert fake_warehouse.read_generations(settings.published_file) == {2}
+
+
+def test_where_hard_links_are_refused_the_current_file_is_a_copy(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("no links on this file system")
+
+    monkeypatch.setattr(os, "link", refuse)
+    publishing.publish(settings, run_id="first")
+
+    assert fake_warehouse.read_generations(settings.published_file) == {0}
+    assert settings.published_file.stat().st_mode & 0o777 == 0o444
+    assert fake_warehouse.leftovers(settings) == []
+
+
+def test_same_content_again_changes_no_file(settings: Settings) -> None:
+    first = publishing.publish(settings, run_id="first")
+    before = everything(settings.published_dir)
+    ledger = rows(settings.warehouse_file, "from raw.publications")
+
+    fake_warehouse.build(settings, 0)
+    second = publishing.publish(settings, run_id="second")
+
+    assert first.changed
+    assert not second.changed
+    assert (second.data_version, second.run_id) == (first.data_version, "first")
+    entries = everything(settings.published_dir)
+    assert entries == before
+    assert rows(settings.warehouse_file, "from raw.publications") == ledger
+
+
+def test_same_content_in_another_warehouse_has_the_same_version(
+    settings: Settings, tmp_path: Path
+) -> None:
+    other = fake_warehouse.settings_of(tmp_path / "other", DUCKDB_THREADS="1")
+    fake_warehouse.build(other, 5)
+    fake_warehouse.build(other, 0)
+
+    first = publishing.publish(settings, run_id="first")
+    second = publishing.publish(other, run_id="second")
+
+    assert second.data_version == first.data_version
+
+
+def test_a_changed_description_is_a_new_version(settings: Settings) -> None:
+    first = publishing.publish(settings, run_id="first")
+    fake_warehouse.write_dbt_manifest(
+        settings, messages=fake_warehouse.model("marts", "messages", description="One row per …")
+    )
+
+    second = publishing.publish(settings, run_id="second")
+
+    assert second.changed
+    assert second.data_version != first.data_version
+
+
+def test_parquet_bytes_do_not_depend_on_how_the_warehouse_stores_the_rows(
+    settings: Settings,
+) -> None:
+    fake_warehouse.build(settings, 0, messages=300_000)
+    first = publishing.publish(settings, run_id="first")
+    with duckdb.connect(str(settings.warehouse_file)) as connection:
+        connection.execute("alter table marts.messages rename to even")
+        connection.execute("create table marts.messages as from marts.even limit 0")
+        for start, end in ((0, 1000), (1000, 130_001), (130_001, 131_000), (131_000, 300_000)):
+            connection.execute(
+                "insert into marts.messages"
+                " from marts.even where rowid >= $1 and rowid < $2 order by rowid",
+                [start, end],
+            )
+        connection.execute("drop table marts.even")
+        connection.execute("checkpoint")
+        groups = connection.execute(
+            "select count(distinct row_group_id) from pragma_storage_info('marts.messages')"
+        ).fetchone()
+
+    second = publishing.publish(settings, run_id="second")
+
+    assert groups != (3,), "the rows are stored unevenly, or this test shows nothing"
+    assert second.data_version == first.data_version
+    assert not second.changed
+
+
+def test_a_missing_current_file_is_put_back(settings: Settings) -> None:
+    publishing.publish(settings, run_id="first")
+    settings.published_file.unlink()
+
+    publication = publishing.publish(settings, run_id="second")
+
+    assert publication.changed
+    assert fake_warehouse.read_generations(settings.published_file) == {0}
+    assert fake_warehouse.leftovers(settings) == []
+
+
+def test_a_damaged_manifest_is_replaced(settings: Settings) -> None:
+    publishing.publish(settings, run_id="first")
+    manifest = settings.published_dir / "manifest.json"
+    manifest.unlink()
+    manifest.write_text("{", encoding="utf-8")
+
+    with pytest.raises(publishing.PublishError, match=r"manifest\.json"):
+        publishing.current(settings)
+    publishing.publish(settings, run_id="second")
+
+    current = publishing.current(settings)
+    assert current is not None
+    assert current.run_id == "second"
+
+
+def test_versions_are_kept_up_to_the_setting_and_the_current_one_always(tmp_path: Path) -> None:
+    settings = fake_warehouse.settings_of(tmp_path / "warehouse", PUBLISHED_VERSIONS="2")
+    versions = []
+    for generation in (1, 2, 3, 1):
+        fake_warehouse.build(settings, generation)
+        versions.append(publishing.publish(settings, run_id="run").data_version)
+
+    kept = {path.name for path in (settings.published_dir / "versions").iterdir()}
+    assert versions[3] == versions[0], "going back to old content is the old version again"
+    assert kept == set(versions[2:])
+    assert fake_warehouse.read_generations(settings.published_file) == {1}
+
+
+def test_each_published_id_is_recorded_once(settings: Settings) -> None:
+    publishing.publish(settings, run_id="first")
+    fake_warehouse.build(settings, 2)
+    publication = publishing.publish(settings, run_id="second")
+
+    assert publication.new_ids == 2
+    assert rows(
+        settings.warehouse_file,
+        "select publication_no, count(*) from raw.published_ids group by all order by all",
+    ) == [(1, 100), (2, 2)]
+    assert rows(
+        settings.warehouse_file, "from raw.published_ids where conversation_id = 'desk:7'"
+    ) == [("desk:7", "desk", "7", 1)]
+    assert rows(
+        settings.warehouse_file,
+        "select publication_no, data_version, run_id, last_load_no from raw.publications"
+        " order by all desc limit 1",
+    ) == [(2, publication.data_version, "second", 2)]
+
+
+def test_a_merge_is_recorded_once_even_when_the_published_content_is_the_same(
+    settings: Settings,
+) -> None:
+    publishing.publish(settings, run_id="first")
+    with duckdb.connect(str(settings.warehouse_file)) as connection:
+        connection.execute(
+            "insert into intermediate.int_conversation_ids__merged values"
+            " ('desk:9', 'desk:1', 'desk', timestamp '2026-03-02', 'transfer', 't-1')"
+        )
+
+    second = publishing.publish(settings, run_id="second")
+    third = publishing.publish(settings, run_id="third")
+
+    assert (second.changed, second.new_merges, third.new_merges) == (False, 1, 0)
+    assert rows(settings.warehouse_file, "from raw.id_merges") == [
+        ("desk:9", "desk:1", "desk", datetime(2026, 3, 2), "transfer", "t-1", 2)
+    ]
+    assert rows(settings.warehouse_file, "select run_id from raw.publications order by all") == [
+        ("first",),
+        ("second",),
+    ]
+
+
+def test_an_integer_that_parquet_cannot_hold_is_refused_by_name(settings: Settings) -> None:
+    with duckdb.connect(str(settings.warehouse_file)) as connection:
+        connection.execute("create table reports.total as select sum(1) as messages")
+    fake_warehouse.write_dbt_manifest(settings, total=fake_warehouse.model("reports", "total"))
+
+    with pytest.raises(publishing.PublishError, match=r"reports\.total\.messages is a HUGEINT"):
+        publishing.publish(settings, run_id="first")
+    assert fake_warehouse.leftovers(settings) == []
+
+
+def test_a_public_model_that_was_not_built_is_named(settings: Settings) -> None:
+    fake_warehouse.write_dbt_manifest(settings, absent=fake_warehouse.model("marts", "absent"))
+
+    with pytest.raises(publishing.PublishError, match=r"marts\.absent is public and not in"):
+        publishing.publish(settings, run_id="first")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "is missing"), ("{", "not a dbt manifest"), ('{"nodes": {}}', "names no model")],
+)
+def test_without_a_usable_dbt_manifest_nothing_is_published(
+    settings: Settings, content: str | None, message: str
+) -> None:
+    manifest = settings.dbt_target_dir / "manifest.json"
+    manifest.unlink()
+    if content is not None:
+        manifest.write_text(content, encoding="utf-8")
+
+    with pytest.raises(publishing.PublishError, match=message):
+        publishing.publish(settings, run_id="first")
+    assert publishing.current(settings) is None
+
+
+def test_publishing_a_missing_warehouse_says_so_and_creates_none(tmp_path: Path) -> None:
+    settings = fake_warehouse.settings_of(tmp_path / "empty")
+    fake_warehouse.write_dbt_manifest(settings)
+
+    with pytest.raises(publishing.PublishError, match="run the pipeline first"):
+        publishing.publish(settings, run_id="first")
+    assert not settings.warehouse_file.exists()
