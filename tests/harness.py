@@ -1,0 +1,302 @@
+"""A whole pipeline in a temporary folder, without Dagster, for tests that look at what comes out.
+
+Belongs here: writing landing files, one run (land, `dbt build`, publish), reading tables.
+Does not belong here: expectations of any kind.
+
+dbt lives in one child process per pipeline: it parses once, keeps the manifest, and leaves neither
+its global state nor an open warehouse in the process that runs the tests.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+if str(REPOSITORY) not in sys.path:
+    sys.path.insert(0, str(REPOSITORY))
+
+from orchestration import landing, publishing, registry, transform  # noqa: E402
+from orchestration.settings import Settings, load_settings  # noqa: E402
+
+Row = dict[str, Any]
+
+SOURCES_HEADER = ("source", "time_zone", "currency", "reject_visitor_mismatch", "max_gap_days")
+PROJECTS_HEADER = ("source", "project_id", "project_name", "time_zone", "currency")
+
+
+class PipelineError(AssertionError):
+    """A step of the pipeline failed; the message holds what it said."""
+
+
+class Pipeline:
+    """One landing zone and one warehouse below `home`.
+
+    Args:
+        home: an empty folder that the pipeline may fill.
+        sources: rows of the registry's `sources.csv`; columns left out are empty.
+        projects: rows of the registry's `projects.csv`; columns left out are empty.
+        threads: DuckDB's threads. Two workers share two cores, so one each.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        sources: Sequence[Mapping[str, str]] = (),
+        projects: Sequence[Mapping[str, str]] = (),
+        threads: int = 1,
+        landing_dir: Path | None = None,
+    ) -> None:
+        self.home = home
+        registry_dir = home / "registry"
+        registry_dir.mkdir(parents=True)
+        _write_csv(registry_dir / "sources.csv", SOURCES_HEADER, sources)
+        _write_csv(registry_dir / "projects.csv", PROJECTS_HEADER, projects)
+        self.settings: Settings = load_settings(
+            {
+                "LANDING_DIR": str(landing_dir or home / "landing"),
+                "WAREHOUSE_DIR": str(home / "warehouse"),
+                "REGISTRY_DIR": str(registry_dir),
+                "DUCKDB_THREADS": str(threads),
+                "MEMORY_LIMIT": "4GB",
+            }
+        )
+        self.settings.landing_dir.mkdir(parents=True, exist_ok=True)
+        self.settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
+        self.runs = 0
+        self._files = 0
+        self._dbt: _Dbt | None = None
+
+    def close(self) -> None:
+        """Stop dbt's process."""
+        if self._dbt is not None:
+            self._dbt.stop()
+            self._dbt = None
+
+    # --- writing
+
+    def write(
+        self,
+        source: str,
+        log: str,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        name: str | None = None,
+        fmt: str = "csv",
+    ) -> Path:
+        """Write one landing file.
+
+        Args:
+            source: the source's slug.
+            log: the log's name, for example `contacts`.
+            rows: the records; `None` is an empty CSV field and a null in JSON. The columns of a
+                CSV are those of all rows together.
+            name: the file's stem; numbered in the order of writing when not given.
+            fmt: `csv`, `jsonl`, `json` or `parquet`, the first three also with `.gz`.
+
+        Returns:
+            Where the file is.
+        """
+        self._files += 1
+        folder = self.settings.landing_dir / source / log
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name or f'{self._files:06d}'}.{fmt}"
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        kind = fmt.removesuffix(".gz")
+        if kind == "parquet":
+            _write_parquet(path, columns, rows)
+            return path
+        if kind == "csv":
+            stream = io.StringIO()
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(columns)
+            for row in rows:
+                writer.writerow(
+                    ["" if row.get(column) is None else row[column] for column in columns]
+                )
+            text = stream.getvalue()
+        elif kind == "jsonl":
+            text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        elif kind == "json":
+            text = json.dumps(list(rows), ensure_ascii=False)
+        else:
+            raise ValueError(f"no such format: {fmt}")
+        content = text.encode("utf-8")
+        path.write_bytes(gzip.compress(content, mtime=0) if fmt.endswith(".gz") else content)
+        return path
+
+    # --- running
+
+    def run(self) -> None:
+        """Land everything new, build and check all models, publish.
+
+        Raises:
+            PipelineError: a step failed.
+        """
+        self.runs += 1
+        self.land()
+        self.build()
+        self.publish()
+
+    def land(self) -> None:
+        """Load every new file of the landing zone."""
+        with landing.connect(self.settings) as connection:
+            landing.prepare(connection)
+            for log in landing.LOGS:
+                landing.land_log(connection, self.settings, log, run_id=self._run_id)
+
+    def build(self, *, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        """`dbt build`."""
+        if self._dbt is None:
+            registry.validate(self.settings)
+            self._dbt = _Dbt(self.settings, self.home)
+        arguments = ["build"]
+        arguments += ["--select", *select] if select else []
+        arguments += ["--exclude", *exclude] if exclude else []
+        transform.begin(self.settings, self._run_id)
+        failures = self._dbt.invoke(arguments)
+        transform.finish(self.settings, passed=not failures, complete=not select and not exclude)
+        if failures:
+            raise PipelineError("dbt build failed:\n" + "\n".join(failures))
+
+    def publish(self) -> None:
+        """Publish what was built."""
+        publishing.publish(self.settings, run_id=self._run_id)
+
+    def rebuild(self) -> None:
+        """Drop everything but the raw tables, build and publish: what `make rebuild` does."""
+        self.runs += 1
+        transform.drop_built(self.settings)
+        self.build()
+        self.publish()
+
+    @property
+    def _run_id(self) -> str:
+        return f"run-{self.runs}"
+
+    # --- reading
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse, for reading. Close it before the next run."""
+        connection = transform.connect_read_only(self.settings)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Rows of a query on the warehouse."""
+        with self.connect() as connection:
+            return _rows(connection.execute(sql, list(parameters)))
+
+    def table(self, name: str) -> list[Row]:
+        """Every row of a table such as `marts.conversations`, in an order of their values."""
+        schema, _, table = name.partition(".")
+        with self.connect() as connection:
+            return sorted_rows(_rows(connection.table(f"{schema}.{table}")))
+
+    def columns(self, name: str) -> list[str]:
+        """The columns of a table."""
+        with self.connect() as connection:
+            return list(connection.table(name).columns)
+
+    def public_models(self) -> list[str]:
+        """Every model that readers may use, such as `marts.conversations`, by name."""
+        manifest = json.loads((self.settings.dbt_target_dir / "manifest.json").read_bytes())
+        return [f"{schema}.{table}" for schema, table in transform.public_models(manifest)]
+
+    def snapshot(self, tables: Iterable[str] | None = None) -> dict[str, list[Row]]:
+        """The rows of several tables, of every public model when not said which."""
+        names = list(tables) if tables is not None else self.public_models()
+        with self.connect() as connection:
+            return {name: sorted_rows(_rows(connection.table(name))) for name in names}
+
+    def manifest(self) -> Row:
+        """The published manifest."""
+        content: Row = json.loads((self.settings.published_dir / "manifest.json").read_bytes())
+        return content
+
+    def published(self, name: str) -> list[Row]:
+        """Every row of a table of the published snapshot."""
+        with duckdb.connect(str(self.settings.published_file), read_only=True) as connection:
+            return sorted_rows(_rows(connection.table(name)))
+
+
+def sorted_rows(rows: Iterable[Row]) -> list[Row]:
+    """Rows in an order that only their values decide."""
+    return sorted(rows, key=lambda row: [repr(value) for value in row.values()])
+
+
+def _rows(relation: Any) -> list[Row]:
+    columns = [column[0] for column in relation.description]
+    return [dict(zip(columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, header, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_parquet(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({column: [row.get(column) for row in rows] for column in columns})
+    pyarrow.parquet.write_table(table, path)
+
+
+class _Dbt:
+    """dbt in a child process that stays: each request is one line, each answer is one line."""
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        self._log = home / "dbt.log"
+        settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("dbt_server.py")), str(self._log)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=settings.dbt_project_dir,
+            env={**os.environ, **settings.environment()},
+            text=True,
+        )
+
+    def invoke(self, arguments: Sequence[str]) -> list[str]:
+        """Run a dbt command; one line for everything that failed, none when all is well."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(list(arguments)) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            self._process.wait()
+            tail = self._log.read_text(encoding="utf-8", errors="replace")[-4000:]
+            return [f"dbt ended with {self._process.returncode}:\n{tail}"]
+        failures: list[str] = json.loads(answer)
+        return failures
+
+    def stop(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
