@@ -230,8 +230,8 @@ def read_loop(home: Path) -> None:
             rows = duckdb.sql(
                 "select count(*) from read_parquet($file)",
                 params={"file": str(published / one.parquet)},
-            ).fetchone()
-            assert rows == (one.row_count,)
+            ).fetchall()
+            assert rows == [(one.row_count,)]
         reads += 1
     print(json.dumps({"reads": reads, "seen": seen}))
 

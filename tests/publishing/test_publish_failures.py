@@ -123,8 +123,8 @@ def test_a_snapshot_with_other_row_counts_than_the_warehouse_is_not_published(
 
     def copy_and_lose_a_row(self: Any, schema: str, name: str, *, threads: int) -> None:
         copy(self, schema, name, threads=threads)
-        table = publishing._sql("{table}", table=(self._snapshot, schema, name))
-        self._engine.execute("delete from " + table + " where rowid = 0")
+        delete = "delete from {table} where rowid = 0"
+        self._engine.execute(publishing._sql(delete, table=(self._snapshot, schema, name)))
 
     monkeypatch.setattr(publishing._Draft, "_copy", copy_and_lose_a_row)
     with pytest.raises(publishing.PublishError, match="100 rows in the warehouse, 99 in the snap"):
