@@ -1,0 +1,92 @@
+# Every command of the project. A fresh machine needs Python 3.11, 3.12 or 3.13 and make; nothing has to be
+# activated or exported. The virtual environment is made on first use and renewed when the lock changes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := $(BIN)/python
+INSTALLED := $(VENV)/requirements.lock
+WORKERS ?= auto
+PORT ?= 3000
+ARGS ?=
+
+# Telemetry is off for whatever a target starts, before any settings are read.
+export DO_NOT_TRACK := 1
+export DAGSTER_DISABLE_TELEMETRY := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+.PHONY: help setup run rebuild test ui check bench sample snapshot lock clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup ## load what is new, build, check, publish
+	@$(PYTHON) -m orchestration.run
+
+rebuild: setup ## drop everything but the raw tables and build again
+	@$(PYTHON) -m orchestration.run --rebuild
+
+test: setup ## all tests
+	@if [ -f tests/publishing/node/package-lock.json ] && command -v npm >/dev/null; then \
+		npm ci --ignore-scripts --no-audit --no-fund --silent --prefix tests/publishing/node \
+			|| echo "npm could not install the Node client: its tests are skipped"; \
+	fi
+	@$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+
+ui: setup ## Dagster's user interface, at http://127.0.0.1:3000 (PORT=3000)
+	@exec $(PYTHON) -m orchestration.ui --port $(PORT)
+
+check: setup ## linters and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(PYTHON) -m orchestration.lint
+
+bench: setup ## the benchmarks
+	@$(PYTHON) -m bench $(ARGS)
+
+sample: setup ## write sample logs with a ground truth (ARGS="--help")
+	@$(PYTHON) -m seeds.generator $(ARGS)
+
+snapshot: setup ## rewrite tests/orchestration/asset_graph.txt; review its diff
+	@$(PYTHON) -m tests.orchestration.asset_graph
+
+lock: setup ## resolve pyproject.toml into requirements.lock again (needs a package index)
+	@test -x $(VENV)/uv/bin/uv || { \
+		$(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install --quiet uv; }
+	@$(VENV)/uv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet \
+		--no-emit-package dbt-core-experimental-parser --output-file requirements.lock
+
+clean: ## remove what runs and tests wrote; the warehouse and the virtual environment stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs logs
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+setup:
+	@cmp -s requirements.lock $(INSTALLED) || $(MAKE) install
+
+# --no-deps: dbt-core asks for a parser that this project does not use and whose build leaves the index.
+.PHONY: install
+install:
+	@found=; for candidate in python3.11 python3.12 python3.13 python3 python; do \
+		if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+			2>/dev/null; then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "Python 3.11, 3.12 or 3.13 is needed, and none is on PATH: install one and try again." >&2; \
+		exit 1; \
+	fi; \
+	if [ ! -x $(PYTHON) ]; then \
+		echo "Setting up $(VENV) with $$("$$found" --version), once; this takes a minute"; \
+		"$$found" -m venv $(VENV) || { rm -rf $(VENV); \
+			echo "Python's venv module does not work: install it (Debian: python3-venv)." >&2; exit 1; }; \
+	else \
+		echo "requirements.lock has changed: bringing $(VENV) up to date"; \
+	fi; \
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r requirements.lock; \
+	cp requirements.lock $(INSTALLED)

@@ -1,0 +1,77 @@
+"""The raw logs: what the landing zone brought.
+
+Belongs here: the six assets of schema `raw`. How files are read is orchestration.landing's.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration import landing, transform
+from orchestration.defs.shared import OWNERS, POOL, sole_user, table_metadata
+from orchestration.narrator import Narrator
+from orchestration.settings import Settings
+
+DESCRIPTIONS = {
+    "contacts": "One row per version of a contact, as its source gave it.",
+    "transfers": "One row per version of a requested transfer, as its source gave it.",
+    "messages": "One row per message, as its source gave it.",
+    "ratings": "One row per version of a rating, as its source gave it.",
+    "transactions": "One row per version of a transaction, as its source gave it.",
+    "agents": "One row per version of an agent, as its source gave it.",
+}
+
+
+def key(log: str) -> dg.AssetKey:
+    """The asset of a log."""
+    return dg.AssetKey(["raw", log])
+
+
+@dg.definitions
+def raw() -> dg.Definitions:
+    specs = [
+        dg.AssetSpec(
+            key(log),
+            description=DESCRIPTIONS[log] + " All versions stay; nothing is updated or deleted.",
+            group_name="raw",
+            owners=OWNERS,
+            kinds={"duckdb", "python"},
+            skippable=True,
+        )
+        for log in landing.LOGS
+    ]
+
+    @dg.multi_asset(name="raw", specs=specs, can_subset=True, pool=POOL)
+    def load(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        narrator: dg.ResourceParam[Narrator],
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        with sole_user(settings, context.run_id), landing.connect(settings) as connection:
+            landing.prepare(connection)
+            landing.reject_unrecognised(connection, settings, run_id=context.run_id)
+            for log in landing.LOGS:
+                if key(log) not in context.selected_asset_keys:
+                    continue
+                summary = landing.land_log(
+                    connection, settings, log, run_id=context.run_id, progress=narrator.note
+                )
+                facts = transform.table_facts(connection, [("raw", log)])
+                yield dg.MaterializeResult(
+                    asset_key=key(log),
+                    metadata={
+                        "files": summary.files_loaded,
+                        "files rejected": summary.files_rejected,
+                        "files unchanged": summary.files_unchanged,
+                        "files deferred": summary.files_deferred,
+                        "rows": summary.rows_loaded,
+                        "rejected": summary.rows_rejected,
+                        "duplicates": summary.rows_repeated,
+                        "rows in local time": summary.rows_local_time,
+                        "bytes": summary.bytes,
+                        "seconds": round(summary.seconds, 3),
+                        **table_metadata(facts.get(("raw", log))),
+                    },
+                )
+
+    return dg.Definitions(assets=[load])

@@ -1,0 +1,56 @@
+"""Dagster's instance under WAREHOUSE_DIR: its folder, its configuration, its health.
+
+Belongs here: preparing DAGSTER_HOME and ending the runs that a killed process left behind.
+Does not belong here: definitions, and anything that decides what a run does.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration import locks
+from orchestration.settings import Settings
+
+TEMPLATE = Path(__file__).with_name("dagster.yaml")
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Create DAGSTER_HOME with this project's configuration. Gives the folder. Idempotent."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    target = home / TEMPLATE.name
+    content = TEMPLATE.read_text(encoding="utf-8")
+    if not target.exists() or target.read_text(encoding="utf-8") != content:
+        draft = target.with_suffix(f".{os.getpid()}")
+        draft.write_text(content, encoding="utf-8")
+        draft.replace(target)
+    return home
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The instance that the user interface shows too."""
+    return dg.DagsterInstance.from_config(str(prepare_home(settings)))
+
+
+def end_dead_runs(settings: Settings, instance: dg.DagsterInstance) -> list[str]:
+    """Cancel the runs whose process is gone, and free their places in the pools.
+
+    Dagster's own run monitoring only watches the runs that its daemon launched, and only while the
+    daemon runs; a place in a pool that a killed `make run` held would stay taken for ever. Life is
+    judged by a kernel lock that each run holds, so a run that is merely slow is never touched.
+
+    Returns:
+        The ids of the runs that were ended.
+    """
+    ended = []
+    for run_id in locks.dead_runs(settings):
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            instance.report_run_canceled(run, message="Its process is gone: ended by the next run.")
+            ended.append(run_id)
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+        locks.forget_dead(settings, run_id)
+    return ended

@@ -1,0 +1,40 @@
+"""Where a run says how far it is. Belongs here: the one-line notes for people, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+
+@dataclass(frozen=True)
+class Narrator:
+    """Writes progress lines; to standard output unless given a stream.
+
+    Under `dagster dev` standard output is the log of the step; `make run` gives the terminal, and
+    sends everything else that Dagster and dbt print to a log file.
+    """
+
+    stream: TextIO | None = None
+
+    def say(self, line: str) -> None:
+        """A line of its own."""
+        print(line, file=self.stream or sys.stdout, flush=True)
+
+    def paced(self, seconds: float = 3.0) -> Callable[[str], None]:
+        """A way to note much: at most one line in so many seconds is said, the others are not."""
+        last = time.monotonic()
+
+        def note(line: str) -> None:
+            nonlocal last
+            if time.monotonic() - last >= seconds:
+                last = time.monotonic()
+                self.note(line)
+
+        return note
+
+    def note(self, line: str) -> None:
+        """A line that belongs to the one before."""
+        self.say(f"  {line}")

@@ -1,0 +1,150 @@
+"""Questions to the warehouse whose answers are asset checks.
+
+Belongs here: the queries behind the checks on raw logs and on the graph of contacts. Does not
+belong here: claims about models (dbt's tests), anything of Dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from orchestration.transform import quoted
+
+SAMPLE_ROWS = 20
+
+# Contract, section 3.7, and negative durations; what each means for the one who reads it.
+GRAPH_CODES = {
+    "self_link": "A contact that is linked to itself; the link is ignored.",
+    "cycle": "Contacts whose links lead round in a circle; they are one conversation.",
+    "missing_contact": "A link that names a contact without a row; it still joins the others.",
+    "several_accepted_targets": "A contact that handed over to more than one contact.",
+    "several_origins": "A contact that more than one contact handed over to.",
+    "overlap": "A contact that starts before the one it follows has ended.",
+    "negative_gap": "A contact that starts before the transfer that led to it was requested.",
+    "negative_duration": "A contact that ends before it starts.",
+    "oversized_component": "A conversation with more contacts than OVERSIZED_CONTACTS.",
+    "rejected_link": "A link that the source's policy in the registry does not accept.",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer of one check.
+
+    Attributes:
+        count: what was found; 0 is good.
+        total: what it was looked for in, when that is known.
+        header, rows: up to SAMPLE_ROWS of what was found.
+        message: one sentence for people.
+    """
+
+    count: int
+    message: str
+    total: int | None = None
+    header: tuple[str, ...] = ()
+    rows: Sequence[tuple[Any, ...]] = ()
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[object]) -> int:
+    row = connection.execute(query, values).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def _sample(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[object]
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    cursor = connection.execute(query, values)
+    header = tuple(column[0] for column in cursor.description or ())
+    return header, cursor.fetchall()
+
+
+def nothing_lost(connection: duckdb.DuckDBPyConnection, log: str) -> Finding:
+    """Whether every row that was read was loaded or rejected, and every loaded one is there.
+
+    Fails loudly where a loader drops rows; it does not say whether their values are right.
+    """
+    header, rows = _sample(
+        connection,
+        "select load_no, source, path, rows_read, rows_loaded, rows_rejected from raw.loads"
+        " where log = ? and rows_read is distinct from rows_loaded + rows_rejected"
+        " order by load_no limit 20",
+        [log],
+    )
+    promised = _one(connection, "select sum(rows_loaded) from raw.loads where log = ?", [log])
+    counted = connection.execute(f"from {quoted('raw', log)} select count(*)").fetchone()
+    there = int(counted[0]) if counted else 0
+    if rows:
+        message = "files whose rows read are not rows loaded plus rows rejected"
+    else:
+        message = f"{there} rows are in the table, {promised} in the ledger"
+    return Finding(len(rows) + abs(there - promised), message, there, header, rows)
+
+
+def rejected_rows(connection: duckdb.DuckDBPyConnection, log: str) -> Finding:
+    """The rows and files of a log that could not be loaded, newest first."""
+    header, rows = _sample(
+        connection,
+        "select path, row_no, column_name, value, reason, remedy from raw.rejected_rows"
+        " where log = ? order by load_no desc, row_no, column_name limit 20",
+        [log],
+    )
+    files_header, files = _sample(
+        connection,
+        "select path, 0 as row_no, '(file)' as column_name, null as value, reason, null as remedy"
+        " from raw.loads where log = ? and status = 'rejected' order by load_no desc limit 20",
+        [log],
+    )
+    lost_rows = _one(connection, "select sum(rows_rejected) from raw.loads where log = ?", [log])
+    lost_files = _one(
+        connection,
+        "select count(*) from raw.loads where log = ? and status = 'rejected'",
+        [log],
+    )
+    read = _one(connection, "select sum(rows_read) from raw.loads where log = ?", [log])
+    return Finding(
+        lost_rows + lost_files,
+        f"{lost_rows} rows and {lost_files} files were rejected",
+        read,
+        header or files_header,
+        (files + rows)[:SAMPLE_ROWS],
+    )
+
+
+def stale_sources(
+    connection: duckdb.DuckDBPyConnection, log: str, hours: int, now: datetime
+) -> Finding:
+    """The sources whose newest file of a log was loaded more than `hours` before `now` (UTC).
+
+    A log that a source never sent is not stale: most sources have no ratings or transactions.
+    """
+    limit = now.replace(tzinfo=None) - timedelta(hours=hours)
+    header, rows = _sample(
+        connection,
+        "select source, max(loaded_at) as newest_file_loaded_at from raw.loads"
+        " where log = ? and status = 'loaded' group by source"
+        " having max(loaded_at) < ? order by newest_file_loaded_at, source",
+        [log, limit],
+    )
+    sources = _one(
+        connection,
+        "select count(distinct source) from raw.loads where log = ? and status = 'loaded'",
+        [log],
+    )
+    message = f"{len(rows)} of {sources} sources brought no file in the last {hours} hours"
+    return Finding(len(rows), message, sources, header, rows[:SAMPLE_ROWS])
+
+
+def graph_findings(connection: duckdb.DuckDBPyConnection, code: str) -> Finding:
+    """The rows of marts.graph_quality with a code."""
+    count = _one(connection, "select count(*) from marts.graph_quality where code = ?", [code])
+    header, rows = _sample(
+        connection,
+        "select * exclude (code) from marts.graph_quality where code = ? order by all limit 20",
+        [code],
+    )
+    return Finding(count, GRAPH_CODES[code], None, header, rows)

@@ -1,0 +1,390 @@
+"""Everything about calling dbt.
+
+Belongs here: dbt's environment and executable, the manifest, builds and what they report, facts
+about what was built. Does not belong here: SQL of a model (dbt_project), anything of Dagster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration import locks, registry, state
+from orchestration.settings import Settings
+
+Progress = Callable[[str], None]
+
+TARGETS_KEPT = 3
+
+
+class BuildError(RuntimeError):
+    """dbt failed. `failures` holds one readable line or block per model or check that failed."""
+
+    def __init__(self, failures: Sequence[str]) -> None:
+        self.failures = list(failures)
+        super().__init__("\n".join(self.failures))
+
+    @property
+    def is_lock_conflict(self) -> bool:
+        """Whether another process had the warehouse file open, so that waiting helps."""
+        return any("Could not set lock on file" in failure for failure in self.failures)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a child process: this one's, with the settings over it."""
+    return {**os.environ, **settings.environment()}
+
+
+def executable(settings: Settings) -> Path:
+    """The dbt command, written under WAREHOUSE_DIR so that it runs with this Python."""
+    path = settings.warehouse_dir / "dbt" / "dbt"
+    # By path, because dbt has a working directory of its own; -P keeps this folder from hiding
+    # other people's modules of the same names.
+    command = " ".join(
+        shlex.quote(word)
+        for word in (sys.executable, "-P", str(Path(__file__).with_name("dbt_command.py")))
+    )
+    content = f'#!/bin/sh\nexec {command} "$@"\n'
+    if not path.exists() or path.read_text(encoding="utf-8") != content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.write_text(content, encoding="utf-8")
+        draft.chmod(0o755)
+        draft.replace(path)
+    return path
+
+
+def ensure_manifest(settings: Settings) -> Path:
+    """dbt's manifest, parsed again only when something that it depends on has changed.
+
+    Raises:
+        BuildError: the project does not parse.
+    """
+    manifest = settings.dbt_target_dir / "manifest.json"
+    stamp = settings.dbt_target_dir / "manifest.stamp"
+
+    def is_current(fingerprint: str) -> bool:
+        return (
+            manifest.exists()
+            and stamp.exists()
+            and stamp.read_text(encoding="utf-8") == fingerprint
+        )
+
+    if is_current(fingerprint := registry.dbt_fingerprint(settings)):
+        return manifest
+    with locks.held(settings, "manifest", wait_seconds=300):
+        if is_current(fingerprint := registry.dbt_fingerprint(settings)):
+            return manifest
+        stamp.unlink(missing_ok=True)
+        report = Report()
+        code = _run(settings, ["parse"], settings.dbt_target_dir, report.take)
+        if code != 0:
+            raise BuildError(report.failures(settings.dbt_target_dir))
+        stamp.write_text(fingerprint, encoding="utf-8")
+    return manifest
+
+
+def read_manifest(settings: Settings) -> dict[str, Any]:
+    """The manifest as dbt wrote it, brought up to date first."""
+    content: dict[str, Any] = json.loads(ensure_manifest(settings).read_bytes())
+    place_tests(content)
+    return content
+
+
+def place_tests(manifest: dict[str, Any]) -> None:
+    """Give each test its description as a check and, where it reads several models, its model.
+
+    That is the one that is built last. Without it Dagster shows such a test as a remark in the log
+    and not as a check. A test that names its model itself, by `meta.dagster.ref`, is left alone.
+    """
+    nodes: dict[str, Any] = manifest["nodes"]
+    depth: dict[str, int] = {}
+
+    def steps_to(name: str) -> int:
+        if name not in nodes:
+            return 0
+        if name not in depth:
+            depth[name] = 1 + max(map(steps_to, nodes[name]["depends_on"]["nodes"]), default=0)
+        return depth[name]
+
+    for node in nodes.values():
+        if node["resource_type"] != "test":
+            continue
+        node.setdefault("meta", {}).setdefault("description", node.get("description") or None)
+        if node.get("attached_node"):
+            continue
+        models = [name for name in node["depends_on"]["nodes"] if name in nodes]
+        meta = node["config"].setdefault("meta", {}).setdefault("dagster", {})
+        if len(node["depends_on"]["nodes"]) > 1 and models and "ref" not in meta:
+            last = max(models, key=lambda name: (steps_to(name), name))
+            meta["ref"] = {"name": nodes[last]["name"]}
+
+
+def public_models(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(schema, table) of every model that readers may use, in order of name."""
+    return sorted(
+        (node["schema"], node["alias"])
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and node.get("access") == "public"
+    )
+
+
+@dataclass
+class Report:
+    """Follows dbt's JSON log: says how far it is, and in the end what failed.
+
+    Attributes:
+        progress: gets a line for each model, seed and test that starts.
+        errors: what dbt's log calls an error.
+        built, checked: models and seeds that stand; tests that ran.
+    """
+
+    progress: Progress | None = None
+    errors: list[str] = field(default_factory=list)
+    built: int = 0
+    checked: int = 0
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Read one event of dbt's log."""
+        info, data = event.get("info", {}), event.get("data", {})
+        if info.get("level") == "error":
+            self.errors.append(str(info.get("msg", "")).strip())
+        node = data.get("node_info", {})
+        if info.get("name") == "LogStartLine" and self.progress:
+            self.progress(f"{data['index']} of {data['total']}: {node.get('node_name')}")
+        if str(info.get("name")).startswith("Log") and str(info.get("name")).endswith("Result"):
+            self.built += node.get("resource_type") in {"model", "seed"}
+            self.checked += node.get("resource_type") in {"test", "unit_test"}
+
+    def failures(self, target: Path) -> list[str]:
+        """What failed, from dbt's run results, or from its log when it got no further."""
+        try:
+            results = json.loads((target / "run_results.json").read_bytes())["results"]
+        except (FileNotFoundError, ValueError, KeyError):
+            results = []
+        failures = [
+            _describe(result, target)
+            for result in results
+            if result["status"] in {"error", "fail", "runtime error"}
+        ]
+        return failures or [error for error in self.errors if error] or ["dbt ended without a word"]
+
+
+def _describe(result: Mapping[str, Any], target: Path) -> str:
+    kind, _, name = str(result["unique_id"]).partition(".throughline.")
+    name = name.split(".")[0]
+    message = " ".join(str(result.get("message") or "no message").split())
+    if kind == "test" and result["status"] == "fail":
+        compiled = next(target.glob(f"compiled/**/{name}.sql"), None)
+        where = f"\n    its query: {compiled}" if compiled else ""
+        return f"check {name} found {result.get('failures')} rows: {message}{where}"
+    return f"{kind} {name}: {message}"
+
+
+def _run(
+    settings: Settings,
+    arguments: Sequence[str],
+    target: Path,
+    on_event: Callable[[Mapping[str, Any]], None],
+) -> int:
+    """Run dbt in a child process and pass on its log events. Gives the exit status."""
+    settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+    (target / "run_results.json").unlink(missing_ok=True)
+    process = subprocess.Popen(
+        [str(executable(settings)), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=settings.dbt_project_dir,
+        env={
+            **environment(settings),
+            "DBT_LOG_FORMAT": "json",
+            "DBT_TARGET_PATH": str(target),
+            "PYTHONUNBUFFERED": "1",
+        },
+    )
+    plain: list[str] = []
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            text = line.decode("utf-8", errors="replace").strip()
+            try:
+                on_event(json.loads(text))
+            except ValueError:
+                plain.append(text)
+        code = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if code != 0 and plain:
+        # A traceback of dbt itself is no JSON: its last lines say what it was.
+        on_event({"info": {"level": "error", "msg": "\n".join(plain[-20:])}, "data": {}})
+    return code
+
+
+def build(
+    settings: Settings,
+    *,
+    run_id: str = "build",
+    progress: Progress | None = None,
+    select: Sequence[str] = (),
+) -> None:
+    """`dbt build` without Dagster, under the warehouse lock.
+
+    Args:
+        settings: where everything is.
+        run_id: recorded as the builder.
+        progress: gets a line now and then.
+        select: dbt's selection; everything when empty.
+
+    Raises:
+        RegistryError: the registry cannot be used.
+        BuildError: a model or a blocking check failed.
+    """
+    registry.validate(settings)
+    ensure_manifest(settings)
+    report = Report(progress)
+    arguments = ["build", *(["--select", *select] if select else [])]
+    with locks.warehouse(settings):
+        begin(settings, run_id)
+        if _run(settings, arguments, settings.dbt_target_dir, report.take) != 0:
+            finish(settings, passed=False, complete=not select)
+            raise BuildError(report.failures(settings.dbt_target_dir))
+        finish(settings, passed=True, complete=not select)
+
+
+def begin(settings: Settings, run_id: str) -> None:
+    """Record that models are about to change: until `finish`, nothing may be published."""
+    state.write(
+        settings,
+        state.BuildState(
+            status="building",
+            run_id=run_id,
+            fingerprint=registry.fingerprint(settings),
+            last_load_no=last_load_no(settings),
+        ),
+    )
+
+
+def finish(settings: Settings, *, passed: bool, complete: bool) -> None:
+    """Record how the build ended.
+
+    Args:
+        settings: where the record is.
+        passed: every selected model stands and every selected blocking check holds.
+        complete: nothing was left out; a part alone never makes the whole up to date.
+    """
+    begun = state.read(settings)
+    if begun is None:
+        return
+    state.write(
+        settings,
+        state.BuildState(
+            status="passed" if passed else "failed",
+            run_id=begun.run_id,
+            fingerprint=begun.fingerprint if passed and complete else "",
+            last_load_no=begun.last_load_no,
+        ),
+    )
+
+
+def last_load_no(settings: Settings) -> int:
+    """The newest load in the ledger; 0 when there is none. Call it under the warehouse lock."""
+    if not settings.warehouse_file.exists():
+        return 0
+    with connect_read_only(settings) as connection:
+        try:
+            row = connection.execute("select max(load_no) from raw.loads").fetchone()
+        except duckdb.CatalogException:
+            return 0
+    return int(row[0] or 0) if row else 0
+
+
+def connect_read_only(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """The warehouse for reading. Call it under the warehouse lock: a reader blocks the writer."""
+    return duckdb.connect(
+        str(settings.warehouse_file),
+        read_only=True,
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "threads": settings.threads,
+            "memory_limit": settings.memory_limit,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What stands in a table: its rows (None for a view) and its (column, type) pairs."""
+
+    rows: int | None
+    columns: tuple[tuple[str, str], ...]
+
+
+def quoted(*names: str) -> str:
+    """A dotted identifier, quoted."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def table_facts(
+    connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], TableFacts]:
+    """Rows and columns of the given (schema, table) pairs, without those that do not exist."""
+    facts = {}
+    for schema, table in tables:
+        columns = connection.execute(
+            "select column_name, data_type from information_schema.columns"
+            " where table_schema = ? and table_name = ? order by ordinal_position",
+            [schema, table],
+        ).fetchall()
+        kind = connection.execute(
+            "select table_type from information_schema.tables"
+            " where table_schema = ? and table_name = ?",
+            [schema, table],
+        ).fetchone()
+        if kind is None:
+            continue
+        rows = None
+        if kind[0] == "BASE TABLE":
+            count = connection.execute(f"from {quoted(schema, table)} select count(*)").fetchone()
+            rows = int(count[0]) if count else None
+        facts[schema, table] = TableFacts(rows, tuple((name, kind) for name, kind in columns))
+    return facts
+
+
+def drop_built(settings: Settings) -> list[str]:
+    """Drop every schema that dbt builds; the raw tables stay. Gives the names dropped."""
+    state.forget(settings)
+    if not settings.warehouse_file.exists():
+        return []
+    with duckdb.connect(str(settings.warehouse_file)) as connection:
+        schemas = connection.execute(
+            "select schema_name from information_schema.schemata"
+            " where catalog_name = current_database()"
+            " and schema_name not in ('raw', 'main', 'information_schema', 'pg_catalog')"
+            " order by schema_name"
+        ).fetchall()
+        for (schema,) in schemas:
+            connection.execute(f"drop schema {quoted(schema)} cascade")
+    return [schema for (schema,) in schemas]
+
+
+def tidy_targets(settings: Settings) -> None:
+    """Remove the working folders of old dbt runs; the newest few stay for a look."""
+    folders = sorted(
+        (path for path in settings.dbt_target_dir.glob("*-*-*") if path.is_dir()),
+        key=lambda path: path.stat().st_mtime,
+    )
+    for folder in folders[:-TARGETS_KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
