@@ -1,0 +1,1 @@
+"""Reference data and sample raw logs, and the generator that makes the latter."""

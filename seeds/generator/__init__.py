@@ -1,0 +1,26 @@
+"""The generator of raw logs with a known truth: a sample to read, any volume to measure.
+
+`python -m seeds.generator` (that is `make sample`) writes the committed sample again:
+about 2,000 conversations of three invented sources over 60 days that hold both the European and
+the American clock change, in six logs and seven file formats, below `seeds/sample_logs`, and what a
+pipeline has to find in them below `seeds/sample_truth`. The same seed gives the same bytes.
+
+    python -m seeds.generator --out /tmp/logs --conversations 300 --seed 7
+    python -m seeds.generator --out /tmp/logs --with-bad-rows
+
+With `--contacts` it streams Parquet of any size (volume mode), computed by DuckDB from the same
+rates:
+
+    python -m seeds.generator --contacts 10_000_000 --messages-per-contact 8 --out /tmp/logs
+    python -m seeds.generator --contacts 100_000 --shape chain --out /tmp/logs
+
+In volume mode 30 % of all contacts end by an accepted transfer (so chain lengths are geometric and
+there are about 0.68 conversations per contact), 2 % end by a snooze and come back, 3 % ask for a
+transfer in vain, and 0.5 % of contacts and transfers are delivered twice.
+
+Each landing zone gets its truth beside it, in the folder of the same name with `_truth`.
+
+The modules: `world` (who there is, how often what happens), `phrases` (what people write), `draw`
+(chance), `stories` (what happened), `delivery` (what of it arrives, when and how often), `encoding`
+(file formats), `truth`, `sample` and `volume` (the two modes), `__main__` (the command).
+"""
