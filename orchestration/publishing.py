@@ -392,19 +392,16 @@ class _Draft:
             columns = self._columns(model)
             source = (self._warehouse, model.schema, model.name)
             rows = int(_one(self._engine, _sql("select count(*) from {source}", source=source)))
-            if not self._is_evenly_stored(source, rows):
-                # The boundaries of Parquet row groups follow those of the table that is read, and
-                # those depend on timing unless the table came out of a sort. A copy by one thread
-                # is always evenly cut.
-                self._copy(model.schema, model.name, threads=1)
-                source = (self._snapshot, model.schema, model.name)
             relative = Path("parquet", model.schema, f"{model.name}.parquet")
             target = self._work / relative
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._engine.execute(
-                _sql("copy {source} to $file (format parquet, compression zstd)", source=source),
-                {"file": str(target)},
-            )
+            self._write(source, target)
+            if not self._is_evenly_cut(target):
+                # The bytes depend on the rows, their order and where the row groups are cut, and
+                # nothing else. Several threads cut evenly when they read a table that came out of
+                # a sort; otherwise where depends on timing. What one thread copies is always even.
+                self._copy(model.schema, model.name, threads=1)
+                self._write((self._snapshot, model.schema, model.name), target)
             written.append(
                 PublishedModel(
                     schema=model.schema,
@@ -489,24 +486,24 @@ class _Draft:
             for name, type_name, *_ in rows
         )
 
-    def _is_evenly_stored(self, source: tuple[str, str, str], rows: int) -> bool:
-        """Whether the relation is a table whose row groups are all full but the last."""
-        is_table = _one(
-            self._engine,
-            "select count(*) from duckdb_tables()"
-            " where database_name = $1 and schema_name = $2 and table_name = $3",
-            list(source),
+    def _write(self, source: tuple[str, str, str], target: Path) -> None:
+        self._engine.execute(
+            _sql(
+                "copy {source} to $file"
+                " (format parquet, compression zstd, row_group_size 122880, overwrite true)",
+                source=source,
+            ),
+            {"file": str(target)},
         )
-        if not is_table:
-            return False
-        stored = self._engine.execute(
-            "select sum(count) from pragma_storage_info($1)"
-            " where column_id = 0 and column_path = '[0]' group by row_group_id"
+
+    def _is_evenly_cut(self, parquet: Path) -> bool:
+        """Whether all row groups of a Parquet file are full, the last one excepted."""
+        groups = self._engine.execute(
+            "select row_group_num_rows from parquet_metadata($file) where column_id = 0"
             " order by row_group_id",
-            [".".join(_quoted(part) for part in source)],
+            {"file": str(parquet)},
         ).fetchall()
-        counts = [int(count) for (count,) in stored]
-        return sum(counts) == rows and all(count == ROW_GROUP_ROWS for count in counts[:-1])
+        return all(rows == ROW_GROUP_ROWS for (rows,) in groups[:-1])
 
     def _copy(self, schema: str, name: str, *, threads: int) -> None:
         self._engine.execute(f"set threads = {int(threads)}")
