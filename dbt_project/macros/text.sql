@@ -15,7 +15,10 @@
 {#- Negative spans come from clocks that disagree: they count as nothing and are reported in
     graph_quality, so that one bad clock cannot pull a mean below zero. -#}
 {% macro elapsed_seconds(earlier, later) -%}
-    greatest({{ seconds_between(earlier, later) }}, 0)
+    case
+        when {{ later }} < {{ earlier }} then 0
+        else {{ seconds_between(earlier, later) }}
+    end
 {%- endmacro %}
 
 {#- A raw timestamp in UTC: as it is, or, where its bit in local_times is set, read as a wall clock
@@ -26,4 +29,10 @@
             then {{ column }}
         else {{ wall_clock_to_utc(column, time_zone) }}
     end
+{%- endmacro %}
+
+{#- A sum of seconds or scores that is the same in whatever order the engine adds: sums of doubles are
+    not, and a rebuild must give the same bytes. Microseconds are kept. -#}
+{% macro exact_sum(column) -%}
+    cast(sum(cast({{ column }} as decimal(38, 6))) as double)
 {%- endmacro %}

@@ -24,7 +24,11 @@ credited_transactions as (
     select
         credited_contact_key as contact_key,
         count(*) as transaction_count,
-        sum(amount) as transaction_amount
+        case
+            when min(currency) = max(currency) or max(currency) is null
+                then cast(sum(amount) as decimal(38, 4))
+        end as transaction_amount,
+        case when min(currency) = max(currency) then max(currency) end as currency
     from {{ ref('int_transactions__credited') }}
     where credited_contact_key is not null
     group by credited_contact_key
@@ -84,6 +88,7 @@ joined as (
         case when facts.answered_at is not null then ratings.nps_score end as nps_score,
         coalesce(credited_transactions.transaction_count, 0) as transaction_count,
         credited_transactions.transaction_amount,
+        credited_transactions.currency,
         facts.facts_source,
         ordered.previous_ended_at,
         contacts.first_load_no,

@@ -52,7 +52,7 @@ placed as (
 
     select
         contact_key,
-        1 as contact_no,
+        cast(1 as bigint) as contact_no,
         cast(null as {{ dbt.type_string() }}) as previous_contact_id,
         cast(null as {{ dbt.type_string() }}) as next_contact_id,
         cast(null as timestamp) as previous_ended_at

@@ -25,8 +25,8 @@ select
             when facts.answered_at >= visitors.first_visitor_message_at then facts.answered_at
         end
     ) as first_human_reply_at,
-    sum(facts.messages_sent_count) as messages_sent_count,
-    sum(facts.messages_received_count) as messages_received_count,
+    cast(sum(facts.messages_sent_count) as bigint) as messages_sent_count,
+    cast(sum(facts.messages_received_count) as bigint) as messages_received_count,
     max(case when facts.facts_source = 'messages' then 1 else 0 end) = 1 as has_messages,
     count(case when facts.is_missing then 1 end) as missing_contact_count,
     max(facts.messages_changed_load_no) as changed_load_no

@@ -34,8 +34,8 @@ select
     count(case when is_answered then 1 end) > 0 as is_answered,
     count(case when is_answered and agent_kind in ('human', 'expert') then 1 end) > 0
         as is_answered_by_human,
-    sum(duration_seconds) as handle_seconds,
-    sum(case when agent_kind in ('human', 'expert') then duration_seconds end)
+    {{ exact_sum('duration_seconds') }} as handle_seconds,
+    {{ exact_sum("case when agent_kind in ('human', 'expert') then duration_seconds end") }}
         as human_handle_seconds,
     min(first_loaded_at) as first_loaded_at,
     max(changed_load_no) as changed_load_no

@@ -1,4 +1,4 @@
--- One row per conversation that a purchase names.
+-- One row per conversation that a purchase names. Amounts in different currencies have no sum.
 with transactions as (
     select * from {{ ref('int_transactions__credited') }}
 )
@@ -6,9 +6,11 @@ with transactions as (
 select
     conversation_key,
     count(*) as transaction_count,
-    sum(amount) as transaction_amount,
-    count(distinct currency) as currency_count,
-    max(currency) as currency,
+    case
+        when min(currency) = max(currency) or max(currency) is null
+            then cast(sum(amount) as decimal(38, 4))
+    end as transaction_amount,
+    case when min(currency) = max(currency) then max(currency) end as currency,
     max(changed_load_no) as changed_load_no
 from transactions
 where conversation_key is not null

@@ -44,6 +44,7 @@ select
     nps_score,
     transaction_count,
     transaction_amount,
+    currency,
     facts_source,
     first_loaded_at
 from contacts

@@ -49,7 +49,7 @@ joined as (
         ratings.nps_score,
         coalesce(transactions.transaction_count, 0) as transaction_count,
         transactions.transaction_amount,
-        case when transactions.currency_count = 1 then transactions.currency end as currency,
+        transactions.currency,
         greatest(
             contacts.changed_load_no,
             coalesce(answers.changed_load_no, 0),
