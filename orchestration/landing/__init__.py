@@ -1,0 +1,34 @@
+"""Landing: raw log files become rows of the raw tables, each file once and whole.
+
+Belongs here: the names that the rest of the project uses. Does not belong here: any code. Nothing
+in this package imports Dagster or dbt.
+"""
+
+from orchestration.landing.database import connect, prepare
+from orchestration.landing.errors import ConservationError, LandingError
+from orchestration.landing.loading import (
+    LogSummary,
+    RejectedFile,
+    anything_new,
+    land_log,
+    reject_unrecognised,
+)
+from orchestration.landing.logs import LOGS, Column, Kind, Log
+from orchestration.landing.vocabulary import load_vocabulary
+
+__all__ = [
+    "LOGS",
+    "Column",
+    "ConservationError",
+    "Kind",
+    "LandingError",
+    "Log",
+    "LogSummary",
+    "RejectedFile",
+    "anything_new",
+    "connect",
+    "land_log",
+    "load_vocabulary",
+    "prepare",
+    "reject_unrecognised",
+]

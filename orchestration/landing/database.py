@@ -1,0 +1,162 @@
+"""The warehouse file and its raw tables.
+
+Belongs here: opening the warehouse, creating the schema `raw`. Does not belong here: any other
+schema (dbt's), or what goes into the raw tables.
+"""
+
+from __future__ import annotations
+
+import time
+
+import duckdb
+
+from orchestration.landing.errors import LandingError
+from orchestration.landing.logs import LOGS, Log
+from orchestration.landing.sql import identifier, sql
+from orchestration.settings import Settings
+
+# Another process of ours may look at the file for an instant (the sensor does).
+LOCK_PATIENCE_SECONDS = 15.0
+
+_LEDGERS = """
+create table if not exists raw.loads (
+    load_no bigint not null,
+    source varchar not null,
+    log varchar not null,
+    path varchar not null,
+    content_sha256 varchar,
+    format varchar,
+    bytes bigint not null,
+    status varchar not null check (status in ('loaded', 'rejected')),
+    reason varchar,
+    rows_read bigint not null,
+    rows_loaded bigint not null,
+    rows_rejected bigint not null,
+    rows_repeated bigint,
+    rows_local_time bigint not null,
+    unknown_columns varchar,
+    loaded_at timestamp not null,
+    seconds double not null,
+    run_id varchar not null,
+    unique (source, log, content_sha256),
+    check (rows_read = rows_loaded + rows_rejected),
+);
+create table if not exists raw.landing_files (
+    path varchar not null,
+    bytes bigint not null,
+    mtime_ns bigint not null,
+    ctime_ns bigint not null,
+    inode bigint not null,
+    content_sha256 varchar,
+    hashed_at_ns bigint not null,
+);
+create table if not exists raw.rejected_rows (
+    load_no bigint not null,
+    source varchar not null,
+    log varchar not null,
+    path varchar not null,
+    row_no bigint not null,
+    column_name varchar,
+    value varchar,
+    reason varchar not null,
+    remedy varchar not null,
+    "row" varchar,
+    rejected_at timestamp not null,
+);
+create table if not exists raw.publications (
+    publication_no bigint,
+    data_version varchar,
+    run_id varchar,
+    last_load_no bigint,
+    published_at timestamp,
+);
+create table if not exists raw.published_ids (
+    conversation_id varchar,
+    source varchar,
+    contact_id varchar,
+    publication_no bigint,
+);
+create table if not exists raw.id_merges (
+    old_conversation_id varchar,
+    new_conversation_id varchar,
+    source varchar,
+    merged_at timestamp,
+    evidence varchar,
+    transfer_id varchar,
+    publication_no bigint,
+);
+"""
+
+
+def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """Open the warehouse for writing, and create its directories when they are missing.
+
+    A process holds at most one such connection with one set of settings at a time: DuckDB refuses a
+    second one to the same file with another configuration.
+
+    Raises:
+        LandingError: another process keeps the warehouse open, or the file is no warehouse.
+    """
+    settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            connection = duckdb.connect(
+                str(settings.warehouse_file),
+                config={
+                    "memory_limit": settings.memory_limit,
+                    "threads": str(settings.threads),
+                    "temp_directory": str(settings.scratch_dir),
+                    # Behind a firewall that drops packets a missing extension hangs for minutes.
+                    "autoinstall_known_extensions": "false",
+                    "autoload_known_extensions": "false",
+                },
+            )
+            break
+        except duckdb.IOException as error:
+            if "lock" not in str(error).lower():
+                raise LandingError(
+                    f"the warehouse {settings.warehouse_file} cannot be opened ({error}): "
+                    "point WAREHOUSE_DIR at another directory, or restore the file"
+                ) from error
+            if time.monotonic() > deadline:
+                raise LandingError(
+                    f"another process has the warehouse {settings.warehouse_file} open: wait for "
+                    "its run to end, or close the program that reads it (readers use "
+                    f"{settings.published_file})"
+                ) from error
+            time.sleep(0.2)
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the schema `raw` and its tables where they are missing; nothing is ever dropped."""
+    connection.execute("begin transaction")
+    try:
+        connection.execute("create schema if not exists raw")
+        for log in LOGS.values():
+            connection.execute(_raw_table(log))
+        connection.execute(_LEDGERS)
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
+def _raw_table(log: Log) -> str:
+    columns = [f"{identifier(column.name)} {column.kind.sql_type}" for column in log.columns]
+    return sql(
+        """
+        create table if not exists raw.@{log} (
+            @{columns},
+            source varchar not null,
+            row_id bigint not null,
+            load_no bigint not null,
+            local_times integer not null,
+            extra varchar,
+        )
+        """,
+        log=log.name,
+        columns=", ".join(columns),
+    )

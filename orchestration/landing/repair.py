@@ -1,0 +1,344 @@
+"""The careful way through a text file that DuckDB's reader refuses as a whole.
+
+One broken record makes DuckDB refuse the file, or, told to skip errors, swallow the good records
+behind an unclosed quote. This module walks through the file once, copies the sound records
+unchanged into a clean file with their record number in front, and puts the broken ones aside with a
+reason. DuckDB then reads the clean file as any other.
+
+Belongs here: finding record boundaries. Does not belong here: what a value means.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from orchestration.landing.errors import FileFault
+
+MAX_RECORD_BYTES = 64 << 20
+LINE_SEPARATOR = b"\x01\x02\x03"
+
+_BOM = b"\xef\xbb\xbf"
+_HEAD_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a walk through a broken file gave.
+
+    Attributes:
+        sound: records in the clean file.
+        broken: records in the file of broken ones.
+        longest: the longest line of the clean file, in bytes.
+    """
+
+    sound: int
+    broken: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    reason: str
+    remedy: str
+    column: str | None = None
+    value: str | None = None
+
+
+_NOT_CLOSED = _Verdict(
+    "A quoted value is not closed",
+    "Close the quote, and write a quote inside a value as two",
+)
+_AFTER_QUOTE = _Verdict(
+    "Text follows the closing quote of a value",
+    "Write a quote inside a value as two",
+)
+
+
+class _Output:
+    """The clean file and the file of broken records, numbered together."""
+
+    def __init__(self, clean: BinaryIO, broken: TextIO, separator: bytes) -> None:
+        self._clean, self._broken, self._separator = clean, broken, separator
+        self._row_no = self._sound = self._longest = 0
+
+    def keep(self, record: bytes) -> None:
+        self._row_no += 1
+        self._sound += 1
+        line = b"%d%b%b\n" % (self._row_no, self._separator, record)
+        self._longest = max(self._longest, len(line))
+        self._clean.write(line)
+
+    def put_aside(self, record: bytes, verdict: _Verdict) -> None:
+        self._row_no += 1
+        entry = {
+            "row_no": self._row_no,
+            "column_name": verdict.column,
+            "value": verdict.value,
+            "reason": verdict.reason,
+            "remedy": verdict.remedy,
+            "row": record.decode("utf-8", "backslashreplace"),
+        }
+        self._broken.write(json.dumps(entry) + "\n")
+
+    def result(self) -> Repaired:
+        return Repaired(self._sound, self._row_no - self._sound, self._longest)
+
+
+def repair_csv(
+    source: Path, clean: Path, broken: Path, *, delimiter: str, header: list[str]
+) -> Repaired:
+    """Split a delimited file into sound and broken records; the header is dropped.
+
+    A record is broken when it has too few or too many values, when its quotes do not close or are
+    followed by text, or when it is not UTF-8. A record whose quotes are wrong is given up at the
+    end of its first line, so that it takes none of the following ones with it. Empty lines are no
+    records. Surplus values that are empty are dropped.
+
+    Args:
+        source: the file.
+        clean: where the sound records go, as `<record number><delimiter><record>`.
+        broken: where the broken records go, one JSON object per line.
+        delimiter: one ASCII character.
+        header: the names of the columns.
+
+    Raises:
+        FileFault: a line is longer than `MAX_RECORD_BYTES`.
+    """
+    split = delimiter.encode()
+    with (
+        source.open("rb") as stream,
+        clean.open("wb") as clean_stream,
+        broken.open("w", encoding="utf-8") as broken_stream,
+    ):
+        output = _Output(clean_stream, broken_stream, split)
+        lines = _Lines(stream)
+        for record, verdict in _csv_records(lines, split, header):
+            if verdict is None:
+                output.keep(record)
+            else:
+                output.put_aside(record, verdict)
+        return output.result()
+
+
+def repair_lines(source: Path, clean: Path, broken: Path) -> Repaired:
+    """Split a file of one record per line into lines that are text and lines that are not.
+
+    Args:
+        source: the file.
+        clean: where the sound lines go, as `<record number><LINE_SEPARATOR><line>`.
+        broken: where the broken lines go, one JSON object per line.
+
+    Raises:
+        FileFault: a line is longer than `MAX_RECORD_BYTES`.
+    """
+    with (
+        source.open("rb") as stream,
+        clean.open("wb") as clean_stream,
+        broken.open("w", encoding="utf-8") as broken_stream,
+    ):
+        output = _Output(clean_stream, broken_stream, LINE_SEPARATOR)
+        for physical_line in _Lines(stream):
+            line = physical_line.removesuffix(b"\r")
+            if not line.strip():
+                continue
+            verdict = _encoding_fault(line)
+            if verdict is None and (b"\r" in line or LINE_SEPARATOR in line):
+                verdict = _Verdict(
+                    "The line holds a control character, which JSON does not allow",
+                    "Escape control characters, and end each line in the same way",
+                )
+            if verdict is None:
+                output.keep(line)
+            else:
+                output.put_aside(line, verdict)
+        return output.result()
+
+
+class _Lines:
+    """The physical lines of a file, each of which can be given back.
+
+    The line feed at the end is gone; a carriage return before it stays, because it belongs to the
+    value when the line ends inside quotes.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._given_back: deque[bytes] = deque()
+        self._number = 0
+        head = stream.read(_HEAD_BYTES)
+        stream.seek(len(_BOM) if head.startswith(_BOM) else 0)
+        # A file of the old Mac kind ends its lines in a bare carriage return.
+        self._carriage_returns = b"\n" not in head and b"\r" in head
+        self._rest = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (line := self.next()) is not None:
+            yield line
+
+    def next(self) -> bytes | None:
+        if self._given_back:
+            return self._given_back.popleft()
+        line = self._read_to_return() if self._carriage_returns else self._read_line()
+        if line is not None:
+            self._number += 1
+            if len(line) > MAX_RECORD_BYTES:
+                raise FileFault(
+                    f"Line {self._number} is longer than {MAX_RECORD_BYTES >> 20} MB",
+                    "Deliver one record per line, each shorter than that",
+                )
+        return line
+
+    def give_back(self, lines: list[bytes]) -> None:
+        self._given_back.extendleft(reversed(lines))
+
+    def _read_line(self) -> bytes | None:
+        line = self._stream.readline(MAX_RECORD_BYTES + 2)
+        if not line:
+            return None
+        return line[:-1] if line.endswith(b"\n") else line
+
+    def _read_to_return(self) -> bytes | None:
+        while b"\r" not in self._rest and len(self._rest) <= MAX_RECORD_BYTES:
+            chunk = self._stream.read(_HEAD_BYTES)
+            if not chunk:
+                break
+            self._rest += chunk
+        if not self._rest:
+            return None
+        line, _, self._rest = self._rest.partition(b"\r")
+        return line
+
+
+def _csv_records(
+    lines: _Lines, delimiter: bytes, header: list[str]
+) -> Iterator[tuple[bytes, _Verdict | None]]:
+    is_header = True
+    while (line := lines.next()) is not None:
+        if not line.strip():
+            continue
+        taken = [line]
+        scan = _Scan(delimiter)
+        scan.feed(line)
+        while scan.is_open and scan.length <= MAX_RECORD_BYTES:
+            following = lines.next()
+            if following is None:
+                break
+            taken.append(following)
+            scan.feed(b"\n" + following)
+        if is_header:
+            is_header = False
+            continue
+        fault = scan.fault or (_NOT_CLOSED if scan.is_open else None)
+        if fault is not None:
+            # The quotes cannot be trusted, so neither can the lines that they seemed to join.
+            lines.give_back(taken[1:])
+            yield line.removesuffix(b"\r"), fault
+            continue
+        record = b"\n".join(taken).removesuffix(b"\r")
+        surplus = scan.values - len(header)
+        while surplus > 0 and record.endswith(delimiter):
+            record, surplus = record[: -len(delimiter)], surplus - 1
+        if surplus:
+            few = "few" if surplus < 0 else "many"
+            yield (
+                record,
+                _Verdict(
+                    f"The record has too {few} values: {scan.values} where the header names "
+                    f"{len(header)}",
+                    "Quote values that hold the delimiter or a line break",
+                ),
+            )
+            continue
+        yield record, _encoding_fault(record, scan, header)
+
+
+class _Scan:
+    """The state of reading one record, line after line."""
+
+    def __init__(self, delimiter: bytes) -> None:
+        self._delimiter = delimiter
+        self.is_open = False
+        self.fault: _Verdict | None = None
+        self.length = 0
+        self.ends: list[int] = []
+
+    @property
+    def values(self) -> int:
+        """How many values the record has."""
+        return len(self.ends)
+
+    def feed(self, line: bytes) -> None:
+        """Read one more line, which begins with a line break when it is not the first."""
+        if not self.is_open and b'"' not in line:
+            self._feed_plain(line)
+            return
+        offset, self.length = self.length, self.length + len(line)
+        text_end = len(line) - line.endswith(b"\r")
+        position = 0
+        while True:
+            if not self.is_open:
+                start = position
+                while line[start : start + 1] == b" ":
+                    start += 1
+                if line[start : start + 1] != b'"':
+                    end = line.find(self._delimiter, position)
+                    if end < 0:
+                        self.ends.append(offset + text_end)
+                        return
+                    self.ends.append(offset + end)
+                    position = end + 1
+                    continue
+                self.is_open = True
+                position = start + 1
+            close = line.find(b'"', position)
+            while close >= 0 and line[close + 1 : close + 2] == b'"':
+                close = line.find(b'"', close + 2)
+            if close < 0:
+                return
+            self.is_open = False
+            position = close + 1
+            while line[position : position + 1] == b" ":
+                position += 1
+            if position == text_end:
+                self.ends.append(offset + text_end)
+                return
+            if line[position : position + 1] != self._delimiter:
+                self.fault = _AFTER_QUOTE
+                return
+            self.ends.append(offset + position)
+            position += 1
+
+    def _feed_plain(self, line: bytes) -> None:
+        position = 0
+        while (end := line.find(self._delimiter, position)) >= 0:
+            self.ends.append(end)
+            position = end + 1
+        self.length = len(line)
+        self.ends.append(self.length - line.endswith(b"\r"))
+
+
+def _encoding_fault(
+    record: bytes, scan: _Scan | None = None, header: list[str] | None = None
+) -> _Verdict | None:
+    try:
+        record.decode("utf-8")
+    except UnicodeDecodeError as error:
+        column = value = None
+        if scan is not None and header is not None:
+            starts = [0, *(end + 1 for end in scan.ends)]
+            for name, start, end in zip(header, starts, scan.ends, strict=False):
+                if start <= error.start < end:
+                    column = name
+                    value = record[start:end].decode("utf-8", "backslashreplace")
+        return _Verdict(
+            f"Byte {error.start + 1} of the record (0x{record[error.start]:02x}) is not UTF-8",
+            "Deliver the file in UTF-8",
+            column,
+            value,
+        )
+    return None
