@@ -463,13 +463,40 @@ class _Writer:
         return int(morning.timestamp())
 
 
-def _start(draw: Draw, project: Project, period: Period, when: str) -> int:
-    """When a conversation starts: by the project's own clock, or just before the horizon."""
+def clock_change(source: Source, period: Period) -> int | None:
+    """The first instant in the period at which the source's clock jumps, None if it does not."""
+    zone = ZoneInfo(source.time_zone)
+    offsets = [
+        dt.datetime.fromtimestamp(moment, zone).utcoffset()
+        for moment in range(period.start, period.end, HOUR)
+    ]
+    for place, (before, after) in enumerate(itertools.pairwise(offsets), start=1):
+        if before != after:
+            return period.start + place * HOUR
+    return None
+
+
+def _start(draw: Draw, project: Project, period: Period, when: str, change: int | None) -> int:
+    """When a conversation starts: by the project's own clock, or just before what it has to show.
+
+    Args:
+        draw: the story's stream.
+        project: whose clock.
+        period: what the logs cover.
+        when: `plain`, `at_the_end`, `before_midnight`, `over_clock_change` (days around it) or
+            `at_clock_change` (minutes before it).
+        change: when the clock jumps.
+    """
     if when == "at_the_end":
         return period.end - draw.between(20, 330)
+    if when == "over_clock_change" and change is not None:
+        return change - draw.between(9 * HOUR, 14 * HOUR)
+    if when == "at_clock_change" and change is not None:
+        return change - draw.between(30, 90)
     zone = ZoneInfo(project.time_zone)
-    while True:
-        day = period.first_day + dt.timedelta(days=draw.below(period.days))
+    for _ in range(300):
+        # A day of the project's own may begin before the period's first day and end after its last.
+        day = period.first_day + dt.timedelta(days=draw.between(-1, period.days))
         if draw.below(max(_WEEKDAYS)) >= _WEEKDAYS[day.weekday()]:
             continue
         if when == "before_midnight":
@@ -481,6 +508,8 @@ def _start(draw: Draw, project: Project, period: Period, when: str) -> int:
         # Ten minutes off the horizon: what is still open there is open on purpose.
         if period.start <= start < period.end - 10 * MINUTE:
             return start
+    # A very short period may hold no such moment.
+    return draw.between(period.start, period.end - 11 * MINUTE)
 
 
 def in_repeated_hour(source: Source, moment: int) -> bool:
@@ -565,6 +594,7 @@ def _tell(
     size: int,
     draw: Draw,
     period: Period,
+    change: int | None,
 ) -> Story:
     """One story, cut at the horizon."""
     legs = SHAPES[shape][1]
@@ -595,7 +625,7 @@ def _tell(
                 (digits[:8], digits[8:12], "4" + digits[13:16], "a" + digits[17:20], digits[20:])
             )
     writer = _Writer(story, agents, draw)
-    writer.write(_start(draw, project, period, when), legs)
+    writer.write(_start(draw, project, period, when, change), legs)
     if when != "plain":
         story.marks.add(when)
     _cut(story, period.end)
@@ -632,21 +662,23 @@ def tell_stories(
     deck = [shape for shape, count in zip(shapes, counts, strict=True) for _ in range(count)]
     deck = Draw(seed, source.name, "shapes").shuffled(deck)
     writes_local_times = any(feed.times == "local" for feed in source.feeds.values())
+    change = clock_change(source, period)
+    times = _special_times(deck, change is not None, writes_local_times)
     stories = []
     for place, shape in enumerate(deck):
-        when = "plain"
-        if shape not in ("forgotten_open", "bot_only"):
-            when = "before_midnight" if place % 40 == 7 else when
-            when = "at_the_end" if place % 90 == 11 else when
-        attempt = 0
-        while True:
+        # Tell it again until it is one that can be delivered and shows what it has to show; near
+        # the horizon that may be impossible, and then it shows nothing.
+        for attempt in itertools.count():
+            when = times.get(place, "plain") if attempt < 50 else "plain"
             draw = Draw(seed, source.name, "story", place, attempt)
-            story = _tell(source, agents, shape, when, conversations, draw, period)
-            if not all(contact.is_lost for contact in story.contacts) and not (
-                writes_local_times and any(in_repeated_hour(source, m) for m in _moments(story))
-            ):
-                break
-            attempt += 1
+            story = _tell(source, agents, shape, when, conversations, draw, period, change)
+            if all(contact.is_lost for contact in story.contacts):
+                continue
+            if writes_local_times and any(in_repeated_hour(source, m) for m in _moments(story)):
+                continue
+            if when.endswith("clock_change") and story.contacts[-1].started_at <= (change or 0):
+                continue
+            break
         stories.append(story)
     stories.sort(key=lambda story: story.contacts[0].started_at)
     for no, story in enumerate(stories, start=1):
@@ -655,6 +687,28 @@ def tell_stories(
     if source.reject_visitor_mismatch or source.max_gap_days is not None:
         _add_wrong_links(source, stories, Draw(seed, source.name, "wrong links"))
     return agents, stories
+
+
+def _special_times(
+    deck: Sequence[str], has_change: bool, writes_local_times: bool
+) -> dict[int, str]:
+    """Place in the deck -> when that story starts, for those that show something by their time."""
+    times = {}
+    for place, shape in enumerate(deck):
+        if shape in ("forgotten_open", "bot_only"):
+            continue
+        if place % 90 == 11:
+            times[place] = "at_the_end"
+        elif place % 40 == 7:
+            times[place] = "before_midnight"
+    if has_change:
+        free = [place for place in range(len(deck)) if place not in times]
+        returns = [place for place in free if deck[place] == "snooze_same_agent"]
+        times.update(dict.fromkeys(returns[:2], "over_clock_change"))
+        if not writes_local_times:
+            handovers = [place for place in free if deck[place] == "bot_to_agent"]
+            times.update(dict.fromkeys(handovers[:2], "at_clock_change"))
+    return times
 
 
 def _number_contacts(source: Source, stories: Sequence[Story]) -> None:
