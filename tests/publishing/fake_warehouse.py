@@ -37,7 +37,9 @@ LEDGER = """
     create schema marts;
     create schema reports;
     create schema metrics;
-    create table raw.loads (load_no bigint);
+    create table raw.loads (
+        load_no bigint, log varchar, status varchar, rows_rejected bigint
+    );
     create table raw.publications (
         publication_no bigint, data_version varchar, run_id varchar, last_load_no bigint,
         published_at timestamp
@@ -114,7 +116,7 @@ def fill(
     """Write this generation through an open connection."""
     if new:
         connection.execute(LEDGER)
-    connection.execute("insert into raw.loads values ($1)", [generation])
+    connection.execute("insert into raw.loads values ($1, 'contacts', 'loaded', 0)", [generation])
     for statement in GENERATION.format(warehouse="warehouse").split(";"):
         if statement.strip():
             names = {"generation": generation, "messages": messages}
@@ -200,6 +202,14 @@ def run_loop(home: Path, publishes: int, first: int) -> None:
             connection.execute("commit")
         publishing.publish(settings, run_id=f"run-{generation}")
         print(f"published {generation}", flush=True)
+
+
+def hold(home: Path) -> None:
+    """Hold the warehouse for writing until the file `stop` appears."""
+    with duckdb.connect(str(settings_of(home).warehouse_file)):
+        print("held", flush=True)
+        while not (home / "stop").exists():
+            time.sleep(0.02)
 
 
 def run_until_stopped(home: Path) -> None:
