@@ -31,7 +31,7 @@ from orchestration.landing.files import (
     workspace,
 )
 from orchestration.landing.logs import LOGS, Log
-from orchestration.landing.readers import Source, read
+from orchestration.landing.readers import Reading, Source, read
 from orchestration.landing.repeats import count_repeats
 from orchestration.landing.sql import Bindings, sql
 from orchestration.landing.vocabulary import load_vocabulary
@@ -39,6 +39,13 @@ from orchestration.settings import Settings
 
 ATTEMPTS = 3
 MAX_ROWS = 1 << 32
+
+# How DuckDB's text readers say that a file is not what they were told.
+_TEXT_ERRORS = (
+    duckdb.InvalidInputException,
+    duckdb.NotImplementedException,
+    duckdb.ConversionException,
+)
 
 Progress = Callable[[str], None]
 Vocabulary = dict[str, dict[str, str]]
@@ -203,9 +210,28 @@ class _Loader:
         return _is_in_ledger(self._connection, file.source, file.log, sha256)
 
     def _load(self, file: LandedFile, content: Content, started: float) -> None:
+        for careful in (False, True):
+            try:
+                self._load_once(file, content, started, careful)
+                return
+            except _TEXT_ERRORS:
+                if careful or file.format == "parquet":
+                    raise
+
+    def _load_once(self, file: LandedFile, content: Content, started: float, careful: bool) -> None:
         connection, summary = self._connection, self._summary
         with _transaction(connection), ExitStack() as stack:
-            source = read(connection, self._log, file, content, workspace(self._settings), stack)
+            source = read(
+                Reading(
+                    connection=connection,
+                    log=self._log,
+                    format=file.format,
+                    path=content.path,
+                    scratch=workspace(self._settings),
+                    stack=stack,
+                    careful=careful,
+                )
+            )
             if source.rows_read >= MAX_ROWS:
                 raise FileFault(
                     f"The file has {source.rows_read} records, and {MAX_ROWS - 1} fit in a file",

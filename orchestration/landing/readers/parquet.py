@@ -1,0 +1,150 @@
+"""Parquet: typed columns go through without a detour over text.
+
+Belongs here: the schema of a Parquet file and what its types mean. Does not belong here: checks.
+"""
+
+from __future__ import annotations
+
+from orchestration.landing.conversion import Shape
+from orchestration.landing.logs import Column, Kind
+from orchestration.landing.readers.source import (
+    Header,
+    Reading,
+    Source,
+    extra_members,
+    first_filled,
+    json_object,
+)
+from orchestration.landing.sql import Bindings, identifier, sql
+
+_ROW_NUMBER = "file_row_number"
+_NUMERIC = frozenset(
+    "TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT "
+    "FLOAT DOUBLE".split()
+)
+# Above it a float does not tell neighbouring integers apart.
+_EXACT_FLOAT_LIMIT = 1 << 53
+
+
+def read_parquet(reading: Reading) -> Source:
+    """Make a Parquet file a query; the record count comes from the file's own metadata.
+
+    Raises:
+        FileFault: a required column is missing, or a name is there twice.
+        duckdb.Error: it is no whole Parquet file.
+    """
+    path = reading.plain_path()
+    counted = reading.connection.execute(
+        "select coalesce(sum(num_rows), 0) from parquet_file_metadata($path)", {"path": path}
+    ).fetchone()
+    assert counted is not None
+    header = Header.of(reading.log, _labels(reading, path))
+    header.refuse_repeated()
+    header.refuse_missing(reading.log)
+    types = [
+        str(row[1])
+        for row in reading.connection.execute(
+            "describe select * from read_parquet($path, hive_partitioning = false)",
+            {"path": path},
+        ).fetchall()
+    ]
+    columns = [identifier(label) for label in header.labels]
+    shapes: dict[str, Shape] = {}
+    expressions: list[str] = []
+    for name, positions in header.positions.items():
+        if len(positions) == 1:
+            shape, expression = _typed(
+                reading.log.column(name), columns[positions[0]], types[positions[0]]
+            )
+        else:
+            texts = [f"cast({columns[position]} as varchar)" for position in positions]
+            shape, expression = Shape.TEXT, first_filled(texts)
+        shapes[name] = shape
+        expressions.append(f"{expression} as {identifier(f'in_{name}')}")
+    # The reader adds its row number under a name that the file may have for itself.
+    is_numbered = _ROW_NUMBER not in {label.lower() for label in header.labels}
+
+    def value(position: int) -> str:
+        return f"cast({columns[position]} as varchar)"
+
+    def as_json(position: int) -> str:
+        return _as_json(columns[position], types[position])
+
+    def query(bindings: Bindings, with_row: bool) -> str:
+        selected = [
+            f"{_ROW_NUMBER} + 1 as row_no" if is_numbered else "row_number() over () as row_no",
+            "cast(null as integer) as fault",
+            f"{json_object(extra_members(header, value, as_json), bindings)} as extra",
+            *expressions,
+        ]
+        if with_row:
+            whole = [(label, as_json(position)) for position, label in enumerate(header.labels)]
+            selected.append(f'{json_object(whole, bindings, keep_nulls=True)} as "row"')
+        return sql(
+            "select @{selected} from read_parquet(@{path}, hive_partitioning = false, "
+            "file_row_number = @{is_numbered})",
+            selected=", ".join(selected),
+            path=bindings.bind(path),
+            is_numbered="true" if is_numbered else "false",
+        )
+
+    return Source(
+        rows_read=int(counted[0]), shapes=shapes, unknown=header.unknown_labels, query=query
+    )
+
+
+def _labels(reading: Reading, path: str) -> list[str]:
+    """The top-level names in order; fields of nested types are left out."""
+    labels: list[str] = []
+    fields_to_come: list[int] = []
+    rows = reading.connection.execute(
+        "select name, coalesce(num_children, 0) from parquet_schema($path)", {"path": path}
+    ).fetchall()
+    # The first row is the root.
+    for name, fields in rows[1:]:
+        if fields_to_come:
+            fields_to_come[-1] -= 1
+        else:
+            labels.append(str(name))
+        if fields:
+            fields_to_come.append(int(fields))
+        while fields_to_come and not fields_to_come[-1]:
+            fields_to_come.pop()
+    return labels
+
+
+def _typed(column: Column, given: str, kind: str) -> tuple[Shape, str]:
+    if column.kind is Kind.INSTANT:
+        if kind == "TIMESTAMP WITH TIME ZONE":
+            # Far cheaper than the conversion by time zone, which only infinity needs.
+            return Shape.UTC, (
+                f"coalesce(make_timestamp(epoch_us({given})), {given} at time zone 'UTC')"
+            )
+        if kind.startswith("TIMESTAMP") or kind == "DATE":
+            return Shape.WALL, f"cast({given} as timestamp)"
+    is_number = kind in _NUMERIC or kind.startswith("DECIMAL")
+    if is_number and column.kind in (Kind.SCORE, Kind.AMOUNT):
+        return Shape.NUMBER, given
+    return Shape.TEXT, _as_text(given, kind)
+
+
+def _as_text(given: str, kind: str) -> str:
+    if kind == "VARCHAR":
+        return given
+    if kind in ("FLOAT", "DOUBLE"):
+        # Ids become floats when a data frame has gaps in them: 1002.0 is the id 1002.
+        return (
+            f"case when isnan({given}) then null "
+            f"when {given} = trunc({given}) and abs({given}) < {_EXACT_FLOAT_LIMIT} "
+            f"then cast(cast({given} as bigint) as varchar) else cast({given} as varchar) end"
+        )
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+        return f"cast(to_json({given}) as varchar)"
+    return f"cast({given} as varchar)"
+
+
+def _as_json(given: str, kind: str) -> str:
+    if kind in ("FLOAT", "DOUBLE"):
+        # JSON has no word for numbers that are not finite.
+        return f"case when isfinite({given}) then to_json({given}) end"
+    return f"to_json({given})"

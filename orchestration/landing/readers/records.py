@@ -1,0 +1,237 @@
+"""JSON: one object per line, an array of objects, or objects one after the other.
+
+Belongs here: everything about JSON text. Does not belong here: splitting text that is not UTF-8
+into lines (`repair`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from orchestration.landing.conversion import Shape
+from orchestration.landing.errors import FileFault
+from orchestration.landing.logs import Kind
+from orchestration.landing.readers.source import (
+    Header,
+    Reading,
+    Source,
+    empty_source,
+    extra_members,
+    first_filled,
+    json_object,
+    size_options,
+    with_broken,
+)
+from orchestration.landing.repair import LINE_SEPARATOR, MAX_RECORD_BYTES, repair_lines
+from orchestration.landing.sql import Bindings, identifier, sql
+
+Lines = Callable[[Bindings], str]
+
+# Each line is one value: without quotes, and with a delimiter that JSON cannot hold. Line ends may
+# differ inside a file, because files are glued together from several systems.
+_OPTIONS = (
+    f"auto_detect = false, header = false, delim = '{LINE_SEPARATOR.decode()}', quote = '', "
+    "escape = '', strict_mode = false, parallel = false, hive_partitioning = false"
+)
+
+
+def read_records(reading: Reading) -> Source:
+    """Make a JSON file a query.
+
+    Raises:
+        FileFault: there is no object in it, or a required column in none of its objects.
+        duckdb.Error: an array or a document is malformed, or a line is not UTF-8 or very long and
+            the careful way was not asked for.
+    """
+    head = reading.head().lstrip()
+    if not head:
+        return empty_source()
+    is_document = reading.format == "json"
+    if head.startswith(b"[") and (is_document or not reading.careful):
+        return _source(reading, _values(reading, "array"))
+    if is_document and not _has_lines(head):
+        return _source(reading, _values(reading, "unstructured"))
+    if reading.careful:
+        return _read_carefully(reading)
+    path = reading.plain_path()
+
+    def lines(bindings: Bindings) -> str:
+        return sql(
+            "select row_number() over () as row_no, line from read_csv(@{path}, @{options}, "
+            "@{sizes}, columns = {'line': 'varchar'})",
+            path=bindings.bind(path),
+            options=_OPTIONS,
+            sizes=size_options(),
+        )
+
+    return _source(reading, lines)
+
+
+def _read_carefully(reading: Reading) -> Source:
+    clean = reading.scratch_file("clean.jsonl")
+    broken = reading.scratch_file("broken.jsonl")
+    repaired = repair_lines(reading.path, clean, broken)
+    if not repaired.sound:
+        raise FileFault(
+            "No line of the file is text in UTF-8", "Deliver one JSON object per line, in UTF-8"
+        )
+
+    def lines(bindings: Bindings) -> str:
+        return sql(
+            "select * from read_csv(@{path}, @{options}, @{sizes}, new_line = '\\n', "
+            "columns = {'row_no': 'bigint', 'line': 'varchar'})",
+            path=bindings.bind(str(clean)),
+            options=_OPTIONS,
+            sizes=size_options(repaired),
+        )
+
+    return with_broken(_source(reading, lines), repaired, broken)
+
+
+def _has_lines(head: bytes) -> bool:
+    """The first line is a whole value, or nothing that goes on in the next line."""
+    first = head.partition(b"\n")[0].strip()
+    try:
+        json.loads(first)
+    except ValueError:
+        return not first.endswith((b"{", b"[", b","))
+    return True
+
+
+def _values(reading: Reading, layout: str) -> Lines:
+    path = reading.plain_path()
+
+    def lines(bindings: Bindings) -> str:
+        return sql(
+            "select row_number() over () as row_no, cast(json as varchar) as line "
+            "from read_json_objects(@{path}, format = @{layout}, maximum_object_size = @{size}, "
+            "hive_partitioning = false)",
+            path=bindings.bind(path),
+            layout=bindings.bind(layout),
+            size=str(MAX_RECORD_BYTES),
+        )
+
+    return lines
+
+
+def _objects(lines: Lines, bindings: Bindings, *, refuse_repeated_keys: bool) -> str:
+    repeated = "when len(json_keys(line)) <> len(list_distinct(json_keys(line))) then 3"
+    return sql(
+        "select row_no, line, case when not json_valid(line) then 1 "
+        "when json_type(line) <> 'OBJECT' then 2 @{repeated} end as fault "
+        "from (@{lines}) where landing_bare(line) is not null",
+        repeated=repeated if refuse_repeated_keys else "",
+        lines=lines(bindings),
+    )
+
+
+def _source(reading: Reading, lines: Lines) -> Source:
+    bindings = Bindings()
+    # Files have few different sets of keys, so that this is small whatever the file's size.
+    patterns = reading.connection.execute(
+        sql(
+            "select case when fault is null then json_keys(line) end as keys, count(*) "
+            "from (@{objects}) group by keys",
+            objects=_objects(lines, bindings, refuse_repeated_keys=False),
+        ),
+        bindings.values,
+    ).fetchall()
+    rows_read = sum(int(rows) for _, rows in patterns)
+    if rows_read and all(keys is None for keys, _ in patterns):
+        raise FileFault(
+            "No line of the file is a JSON object",
+            "Deliver one JSON object per line, or an array of objects",
+        )
+    refuse_repeated_keys = any(keys and len(set(keys)) < len(keys) for keys, _ in patterns)
+    header = Header.of(reading.log, sorted({key for keys, _ in patterns for key in keys or ()}))
+    if rows_read:
+        header.refuse_missing(reading.log)
+    extraction = _Extraction(header)
+
+    def query(bindings: Bindings, with_row: bool) -> str:
+        members = extra_members(header, extraction.value, extraction.as_json)
+        selected = ["row_no", "fault", f"{json_object(members, bindings)} as extra"]
+        for name, positions in header.positions.items():
+            may_be_number = reading.log.column(name).kind is not Kind.INSTANT
+            values = [
+                extraction.verbatim(position, bindings)
+                if may_be_number
+                else extraction.value(position)
+                for position in positions
+            ]
+            selected.append(f"{first_filled(values)} as {identifier(f'in_{name}')}")
+        if with_row:
+            selected.append('line as "row"')
+        return sql(
+            "select @{selected} from (select *@{extracted} from (@{objects}))",
+            selected=", ".join(selected),
+            extracted=extraction.columns(bindings),
+            objects=_objects(lines, bindings, refuse_repeated_keys=refuse_repeated_keys),
+        )
+
+    return Source(
+        rows_read=rows_read,
+        shapes=dict.fromkeys(header.positions, Shape.TEXT),
+        unknown=header.unknown_labels,
+        query=query,
+    )
+
+
+class _Extraction:
+    """Two lists per object, so that each is parsed twice and not once per key."""
+
+    def __init__(self, header: Header) -> None:
+        self._labels = header.labels
+        # JSON pointers, and not paths: a pointer can name every key, the empty one included.
+        self._pointers = [
+            "/" + label.replace("~", "~0").replace("/", "~1") for label in header.labels
+        ]
+        self._texts = [position for found in header.positions.values() for position in found]
+        self._others = [*header.unknown, *(loser for _, loser in header.contested)]
+
+    def columns(self, bindings: Bindings) -> str:
+        """SQL that adds the lists to a query of `line` and `fault`."""
+        return "".join(
+            f", case when fault is null then {function}(line, "
+            f"{bindings.bind([self._pointers[position] for position in positions])}) end as {name}"
+            for function, positions, name in (
+                ("json_extract_string", self._texts, "texts"),
+                ("json_extract", self._others, "others"),
+            )
+            if positions
+        )
+
+    def value(self, position: int) -> str:
+        """SQL of a value as text; a nested one is JSON text."""
+        return f"texts[{self._texts.index(position) + 1}]"
+
+    def as_json(self, position: int) -> str:
+        """SQL of a value as JSON text, null where there is none."""
+        return f"nullif(cast(others[{self._others.index(position) + 1}] as varchar), 'null')"
+
+    def verbatim(self, position: int, bindings: Bindings) -> str:
+        """SQL of a value as text with the digits that the file has.
+
+        The parser makes a number with a point or an exponent a double, and 1.10 becomes 1.1: find
+        the digits in the text again, and take those that mean the same double.
+        """
+        value = self.value(position)
+        pointer = bindings.bind(self._pointers[position])
+        pattern = bindings.bind(_number_pattern(self._labels[position]))
+        return (
+            f"case when contains({value}, '.') and landing_is_number({value}) "
+            f"and json_type(line, {pointer}) = 'DOUBLE' then coalesce(list_filter("
+            f"regexp_extract_all(line, {pattern}, 1), lambda digits: "
+            f"try_cast(digits as double) = try_cast({value} as double))[1], {value}) "
+            f"else {value} end"
+        )
+
+
+def _number_pattern(key: str) -> str:
+    """A regular expression for the numbers that follow a key in JSON text."""
+    escaped = "".join(
+        character if character.isalnum() or character == "_" else f"\\x{{{ord(character):x}}}"
+        for character in json.dumps(key, ensure_ascii=False)
+    )
+    return escaped + r"\s*:\s*(-?[0-9][0-9.eE+-]*)"
