@@ -6,27 +6,38 @@ Does not belong here: definitions, and anything that decides what a run does.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import dagster as dg
 
 from orchestration import locks
-from orchestration.settings import Settings
+from orchestration.settings import REPOSITORY, Settings
 
 TEMPLATE = Path(__file__).with_name("dagster.yaml")
+WORKSPACE = f"""\
+load_from:
+  - python_module:
+      module_name: orchestration.definitions
+      location_name: throughline
+      working_directory: {json.dumps(str(REPOSITORY))}
+"""
 
 
 def prepare_home(settings: Settings) -> Path:
     """Create DAGSTER_HOME with this project's configuration. Gives the folder. Idempotent."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    target = home / TEMPLATE.name
-    content = TEMPLATE.read_text(encoding="utf-8")
-    if not target.exists() or target.read_text(encoding="utf-8") != content:
-        draft = target.with_suffix(f".{os.getpid()}")
-        draft.write_text(content, encoding="utf-8")
-        draft.replace(target)
+    for name, content in (
+        ("dagster.yaml", TEMPLATE.read_text(encoding="utf-8")),
+        ("workspace.yaml", WORKSPACE),
+    ):
+        target = home / name
+        if not target.exists() or target.read_text(encoding="utf-8") != content:
+            draft = target.with_suffix(f".{os.getpid()}")
+            draft.write_text(content, encoding="utf-8")
+            draft.replace(target)
     return home
 
 
@@ -54,3 +65,9 @@ def end_dead_runs(settings: Settings, instance: dg.DagsterInstance) -> list[str]
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
         locks.forget_dead(settings, run_id)
     return ended
+
+
+def is_busy(instance: dg.DagsterInstance) -> bool:
+    """Whether another run is on."""
+    started = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    return instance.get_runs_count(dg.RunsFilter(statuses=started)) > 0

@@ -115,6 +115,22 @@ def rejected_rows(connection: duckdb.DuckDBPyConnection, log: str) -> Finding:
     )
 
 
+def unrecognised_files(connection: duckdb.DuckDBPyConnection, logs: Sequence[str]) -> Finding:
+    """Files of the landing zone that belong to no log, and so were not loaded."""
+    header, rows = _sample(
+        connection,
+        "select path, reason from raw.loads where not list_contains(?, coalesce(log, ''))"
+        " order by load_no desc limit 20",
+        [list(logs)],
+    )
+    count = _one(
+        connection,
+        "select count(*) from raw.loads where not list_contains(?, coalesce(log, ''))",
+        [list(logs)],
+    )
+    return Finding(count, f"{count} files belong to no log", None, header, rows)
+
+
 def stale_sources(
     connection: duckdb.DuckDBPyConnection, log: str, hours: int, now: datetime
 ) -> Finding:

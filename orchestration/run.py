@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import duckdb
 
-from orchestration import arrivals, headline, locks, publishing, registry, state, transform
+from orchestration import arrivals, headline, landing, locks, publishing, registry, state, transform
 from orchestration.narrator import Narrator
 from orchestration.settings import SettingError, Settings, load_settings
 
@@ -93,11 +93,13 @@ def refresh(settings: Settings, narrator: Narrator) -> None:
     locks.claim_life(settings, run_id)
     with _output_to(log) as terminal:
         from orchestration.definitions import defs
-        from orchestration.instance import end_dead_runs, open_instance
+        from orchestration.instance import end_dead_runs, is_busy, open_instance
 
         with open_instance(settings) as instance:
             for dead in end_dead_runs(settings, instance):
                 narrator.note(f"Ended run {dead[:8]}, whose process was killed")
+            if is_busy(instance):
+                narrator.note("A run started from Dagster is on as well: the steps take turns")
             result = (
                 defs()
                 .resolve_job_def("refresh")
@@ -171,7 +173,7 @@ def run(settings: Settings, *, rebuild: bool, narrator: Narrator) -> None:
         if up_to_date:
             narrator.say("Nothing new has landed and nothing has changed since the last run.")
             return
-        narrator.say("Starting")
+        narrator.say("Starting; the first seconds go into Dagster and dbt")
         transform.ensure_manifest(settings)
         refresh(settings, narrator)
 
@@ -213,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings()
         run(settings, rebuild=options.rebuild, narrator=narrator)
-    except (SettingError, registry.RegistryError) as error:
+    except (SettingError, registry.RegistryError, landing.LandingError) as error:
         return _end(CANNOT_START, str(error))
     except locks.LockTimeout as error:
         return _end(BUSY, str(error))

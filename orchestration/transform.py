@@ -114,7 +114,9 @@ def place_tests(manifest: dict[str, Any]) -> None:
         if name not in nodes:
             return 0
         if name not in depth:
-            depth[name] = 1 + max(map(steps_to, nodes[name]["depends_on"]["nodes"]), default=0)
+            depth[name] = 1 + max(
+                map(steps_to, nodes[name]["depends_on"].get("nodes", [])), default=0
+            )
         return depth[name]
 
     for node in nodes.values():

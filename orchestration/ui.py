@@ -9,7 +9,6 @@ import argparse
 import os
 import signal
 import sys
-from pathlib import Path
 
 from orchestration import registry, transform
 from orchestration.instance import prepare_home
@@ -27,7 +26,7 @@ def main() -> None:
         transform.ensure_manifest(settings)
     except (SettingError, registry.RegistryError, transform.BuildError) as error:
         sys.exit(str(error))
-    prepare_home(settings)
+    home = prepare_home(settings)
     # A shell that starts a command with `&` makes it ignore SIGINT. Dagster copies that to SIGTERM,
     # and then nothing but a kill ends it, which leaves its children behind.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -35,13 +34,17 @@ def main() -> None:
     print(f"Dagster comes up at http://127.0.0.1:{port} in about 20 seconds; Ctrl-C ends it.")
     sys.stdout.flush()
     os.chdir(REPOSITORY)
-    command = str(Path(sys.executable).with_name("dagster"))
-    module = ["-m", "orchestration.definitions"]
-    os.execve(
-        command,
-        [command, "dev", *module, "--host", "127.0.0.1", "--port", str(port)],
-        transform.environment(settings),
-    )
+    # `dagster dev` says that `dg dev` is newer; that one wants a project tool beside it.
+    command = [sys.executable, "-W", "ignore:Function", "-m", "dagster", "dev"]
+    place = [
+        "--workspace",
+        str(home / "workspace.yaml"),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    os.execve(sys.executable, [*command, *place], transform.environment(settings))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ RAW_CHECKS = {
     "rejected_rows": "Rows and files that could not be loaded, with the reason.",
     "freshness": "Each source brought a file within FRESHNESS_HOURS.",
 }
+UNRECOGNISED = "unrecognised_files"
 
 
 def result(key: dg.AssetCheckKey, finding: quality.Finding, *, blocks: bool) -> dg.AssetCheckResult:
@@ -46,6 +47,8 @@ def _raw_finding(
 ) -> quality.Finding:
     if check == "nothing_lost":
         return quality.nothing_lost(connection, log)
+    if check == UNRECOGNISED:
+        return quality.unrecognised_files(connection, list(landing.LOGS))
     if check == "rejected_rows":
         return quality.rejected_rows(connection, log)
     return quality.stale_sources(connection, log, settings.freshness_hours, datetime.now(UTC))
@@ -81,6 +84,14 @@ def checks() -> dg.Definitions:
         for log in landing.LOGS
         for check, text in RAW_CHECKS.items()
     ]
+    # It concerns all logs; one of them has to carry it.
+    raw_specs.append(
+        dg.AssetCheckSpec(
+            UNRECOGNISED,
+            asset=raw.key("contacts"),
+            description="Files that belong to no log: wrong folder, or a format that is not read.",
+        )
+    )
     graph_specs = [
         dg.AssetCheckSpec(code, asset=GRAPH, description=text)
         for code, text in quality.GRAPH_CODES.items()

@@ -27,6 +27,21 @@ def key(log: str) -> dg.AssetKey:
     return dg.AssetKey(["raw", log])
 
 
+def _told(log: str, summary: landing.LogSummary) -> str:
+    if not summary.files_seen:
+        return f"{log}: no files"
+    parts = [
+        (summary.files_loaded, "new files"),
+        (summary.rows_loaded, "rows"),
+        (summary.rows_repeated, "of them repeats"),
+        (summary.rows_rejected, "rows rejected"),
+        (summary.files_rejected, "files rejected"),
+        (summary.files_deferred, "files left for the next run"),
+    ]
+    told = [f"{count:,} {what}" for count, what in parts if count]
+    return f"{log}: " + (", ".join(told) or "nothing new")
+
+
 @dg.definitions
 def raw() -> dg.Definitions:
     specs = [
@@ -48,14 +63,16 @@ def raw() -> dg.Definitions:
         narrator: dg.ResourceParam[Narrator],
     ) -> Iterator[dg.MaterializeResult[None]]:
         with sole_user(settings, context.run_id), landing.connect(settings) as connection:
+            narrator.say(f"Loading {settings.landing_dir}")
             landing.prepare(connection)
             landing.reject_unrecognised(connection, settings, run_id=context.run_id)
             for log in landing.LOGS:
                 if key(log) not in context.selected_asset_keys:
                     continue
                 summary = landing.land_log(
-                    connection, settings, log, run_id=context.run_id, progress=narrator.note
+                    connection, settings, log, run_id=context.run_id, progress=narrator.paced()
                 )
+                narrator.note(_told(log, summary))
                 facts = transform.table_facts(connection, [("raw", log)])
                 yield dg.MaterializeResult(
                     asset_key=key(log),
