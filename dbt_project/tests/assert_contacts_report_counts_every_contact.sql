@@ -1,4 +1,5 @@
--- Catches a contact that the contacts report leaves out or counts twice, in any grain and dimension.
+-- Catches a contact that the contacts report leaves out or counts twice, in any grain and
+-- dimension.
 with contacts as (
     select count(*) as contact_count
     from {{ ref('contacts') }}

@@ -1,5 +1,5 @@
--- Catches a conversation that counts contacts which the contacts mart does not give it, in number or
--- in order: contact_no must run from 1 to contact_count without a gap.
+-- Catches a conversation that counts contacts which the contacts mart does not give it, in number
+-- or in order: contact_no must run from 1 to contact_count without a gap.
 with contacts as (
     select
         conversation_id,

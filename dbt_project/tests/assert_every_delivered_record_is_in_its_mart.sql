@@ -1,6 +1,6 @@
--- Catches a join, a filter or a version rule that loses or repeats records between raw and mart: per
--- source and log, the distinct records delivered are the rows of the mart.
--- Does not assert that the rows say the right thing.
+-- Catches a join, a filter or a version rule that loses or repeats records between raw and mart:
+-- per source and log, the distinct records delivered are the rows of the mart. Does not assert that
+-- the rows say the right thing.
 with delivered as (
     {% for log, key in [
         ('int_contacts__standardised', ['source', 'contact_id']),

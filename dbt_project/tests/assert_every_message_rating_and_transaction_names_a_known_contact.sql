@@ -1,7 +1,7 @@
 {{ config(severity='warn') }}
 
--- Shows records of contacts that no log has delivered and no link names. They are kept in their marts
--- without a conversation; they find it when the contact arrives.
+-- Shows records of contacts that no log has delivered and no link names. They are kept in their
+-- marts without a conversation; they find it when the contact arrives.
 select
     'messages' as mart,
     source,

@@ -1,5 +1,5 @@
--- Catches a numerator that is larger than its denominator, and counts that do not add up to the whole
--- that they split. Conversion is left out: purchases may outnumber conversations.
+-- Catches a numerator that is larger than its denominator, and counts that do not add up to the
+-- whole that they split. Conversion is left out: purchases may outnumber conversations.
 select
     'statistical_report' as report,
     period_grain,

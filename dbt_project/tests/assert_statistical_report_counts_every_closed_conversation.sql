@@ -1,5 +1,5 @@
--- Catches a closed conversation that the statistical report leaves out or counts twice, in any grain,
--- and a dimension whose rows do not add up to the whole although they are said to.
+-- Catches a closed conversation that the statistical report leaves out or counts twice, in any
+-- grain, and a dimension whose rows do not add up to the whole although they are said to.
 with conversations as (
     select count(*) as conversation_count
     from {{ ref('conversations') }}

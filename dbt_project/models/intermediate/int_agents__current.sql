@@ -4,7 +4,8 @@ with agents as (
 ),
 
 kinds as (
-    select * from {{ ref('codes') }} where vocabulary = 'agent_kind'
+    select * from {{ ref('codes') }}
+    where vocabulary = 'agent_kind'
 ),
 
 loads as (

@@ -1,7 +1,7 @@
 {{ config(materialized='connected_components') }}
 
--- One row per contact of a conversation that a merge made: the component that it belonged to when the
--- last version was published. Empty unless this run found a merge.
+-- One row per contact of a conversation that a merge made: the component that it belonged to when
+-- the last version was published. Empty unless this run found a merge.
 with links as (
     select * from {{ ref('int_links__accepted') }}
 ),
@@ -35,4 +35,4 @@ cross join last_publication
 left join links
     on
         nodes.node = links.from_key
-        and links.load_no <= last_publication.last_load_no
+        and last_publication.last_load_no >= links.load_no

@@ -1,7 +1,8 @@
 {{ config(materialized='connected_components') }}
 
 -- One row per contact of a conversation that a shared reference helped to join: its component over
--- stated hand-overs alone. Loops are counted inside these; elsewhere the conversation is the component.
+-- stated hand-overs alone. Loops are counted inside these; elsewhere the conversation is the
+-- component.
 with links as (
     select * from {{ ref('int_links__accepted') }}
 ),

@@ -8,11 +8,13 @@ agents as (
 ),
 
 agent_kinds as (
-    select * from {{ ref('codes') }} where vocabulary = 'agent_kind'
+    select * from {{ ref('codes') }}
+    where vocabulary = 'agent_kind'
 ),
 
 end_reasons as (
-    select * from {{ ref('codes') }} where vocabulary = 'end_reason'
+    select * from {{ ref('codes') }}
+    where vocabulary = 'end_reason'
 ),
 
 sources as (
@@ -28,8 +30,8 @@ select
     contacts.source,
     contacts.contact_id,
     contacts.agent_id,
-    -- A code that no vocabulary knows stays null and fails a test; a source that gives no kind at all
-    -- speaks of people.
+    -- A code that no vocabulary knows stays null and fails a test; a source that gives no kind at
+    -- all speaks of people.
     coalesce(
         agent_kinds.value,
         agents.agent_kind,

@@ -1,5 +1,5 @@
--- One row per delivered contact with everything that is said of it, sorted as it is read: the contacts
--- of a conversation lie together.
+-- One row per delivered contact with everything that is said of it, sorted as it is read: the
+-- contacts of a conversation lie together.
 with contacts as (
     select * from {{ ref('int_contacts__current') }}
 ),
@@ -36,72 +36,68 @@ credited_transactions as (
 
 loads as (
     select * from {{ ref('stg_canonical__loads') }}
-),
-
-joined as (
-    select
-        contacts.contact_key,
-        facts.conversation_key,
-        contacts.contact_id,
-        contacts.source,
-        facts.conversation_id,
-        facts.contact_no,
-        contacts.agent_id,
-        contacts.agent_kind,
-        contacts.group_id,
-        contacts.visitor_id,
-        contacts.project_id,
-        contacts.channel,
-        contacts.language,
-        contacts.tags,
-        contacts.conversation_ref,
-        contacts.time_zone,
-        contacts.started_at,
-        {{ local_day('contacts.started_at', 'contacts.time_zone') }} as started_on,
-        facts.answered_at,
-        contacts.ended_at,
-        contacts.end_reason,
-        contacts.ended_at is null as is_open,
-        facts.answered_at is not null as is_answered,
-        coalesce(transfers.is_transferred_in, false) as is_transferred_in,
-        coalesce(transfers.is_transferred_out, false) as is_transferred_out,
-        ordered.previous_contact_id,
-        ordered.next_contact_id,
-        {{ elapsed_seconds('transfers.arrival_requested_at', 'contacts.started_at') }}
-            as transfer_wait_seconds,
-        {{ elapsed_seconds('contacts.started_at', 'contacts.ended_at') }} as duration_seconds,
-        -- The clock starts at the visitor's first message in this contact; without one before the
-        -- reply, at the start of the contact.
-        {{ elapsed_seconds(
-            'case when facts.first_visitor_message_at <= facts.answered_at '
-            ~ 'then facts.first_visitor_message_at else contacts.started_at end',
-            'facts.answered_at',
-        ) }} as first_reply_seconds,
-        facts.response_seconds_sum,
-        facts.response_count,
-        {{ elapsed_seconds('facts.last_visitor_message_at', 'contacts.ended_at') }}
-            as closing_delay_seconds,
-        facts.last_reply_at,
-        facts.messages_sent_count,
-        facts.messages_received_count,
-        case when facts.answered_at is not null then ratings.csat_score end as csat_score,
-        case when facts.answered_at is not null then ratings.nps_score end as nps_score,
-        coalesce(credited_transactions.transaction_count, 0) as transaction_count,
-        credited_transactions.transaction_amount,
-        credited_transactions.currency,
-        facts.facts_source,
-        ordered.previous_ended_at,
-        contacts.first_load_no,
-        contacts.changed_load_no,
-        loads.loaded_at as first_loaded_at
-    from contacts
-    inner join facts on contacts.contact_key = facts.contact_key
-    inner join ordered on contacts.contact_key = ordered.contact_key
-    inner join loads on contacts.first_load_no = loads.load_no
-    left join transfers on contacts.contact_key = transfers.contact_key
-    left join ratings on facts.conversation_key = ratings.conversation_key
-    left join credited_transactions on contacts.contact_key = credited_transactions.contact_key
 )
 
-select * from joined
-order by conversation_id, contact_no
+select
+    contacts.contact_key,
+    facts.conversation_key,
+    contacts.contact_id,
+    contacts.source,
+    facts.conversation_id,
+    facts.contact_no,
+    contacts.agent_id,
+    contacts.agent_kind,
+    contacts.group_id,
+    contacts.visitor_id,
+    contacts.project_id,
+    contacts.channel,
+    contacts.language,
+    contacts.tags,
+    contacts.conversation_ref,
+    contacts.time_zone,
+    contacts.started_at,
+    {{ local_day('contacts.started_at', 'contacts.time_zone') }} as started_on,
+    facts.answered_at,
+    contacts.ended_at,
+    contacts.end_reason,
+    contacts.ended_at is null as is_open,
+    facts.answered_at is not null as is_answered,
+    coalesce(transfers.is_transferred_in, false) as is_transferred_in,
+    coalesce(transfers.is_transferred_out, false) as is_transferred_out,
+    ordered.previous_contact_id,
+    ordered.next_contact_id,
+    {{ elapsed_seconds('transfers.arrival_requested_at', 'contacts.started_at') }}
+        as transfer_wait_seconds,
+    {{ elapsed_seconds('contacts.started_at', 'contacts.ended_at') }} as duration_seconds,
+    -- The clock starts at the visitor's first message in this contact; without one before the
+    -- reply, at the start of the contact.
+    {{ elapsed_seconds(
+        'case when facts.first_visitor_message_at <= facts.answered_at '
+        ~ 'then facts.first_visitor_message_at else contacts.started_at end',
+        'facts.answered_at',
+    ) }} as first_reply_seconds,
+    facts.response_seconds_sum,
+    facts.response_count,
+    {{ elapsed_seconds('facts.last_visitor_message_at', 'contacts.ended_at') }}
+        as closing_delay_seconds,
+    facts.last_reply_at,
+    facts.messages_sent_count,
+    facts.messages_received_count,
+    case when facts.answered_at is not null then ratings.csat_score end as csat_score,
+    case when facts.answered_at is not null then ratings.nps_score end as nps_score,
+    coalesce(credited_transactions.transaction_count, 0) as transaction_count,
+    credited_transactions.transaction_amount,
+    credited_transactions.currency,
+    facts.facts_source,
+    ordered.previous_ended_at,
+    contacts.first_load_no,
+    contacts.changed_load_no,
+    loads.loaded_at as first_loaded_at
+from contacts
+inner join facts on contacts.contact_key = facts.contact_key
+inner join ordered on contacts.contact_key = ordered.contact_key
+inner join loads on contacts.first_load_no = loads.load_no
+left join transfers on contacts.contact_key = transfers.contact_key
+left join ratings on facts.conversation_key = ratings.conversation_key
+left join credited_transactions on contacts.contact_key = credited_transactions.contact_key
+order by facts.conversation_id, facts.contact_no

@@ -1,5 +1,5 @@
--- One row per contact, delivered or missing: its facts from the messages where it has any, else from
--- the contact log itself.
+-- One row per contact, delivered or missing: its facts from the messages where it has any, else
+-- from the contact log itself.
 with identified as (
     select * from {{ ref('int_contacts__identified') }}
 ),
@@ -8,8 +8,10 @@ contacts as (
     select * from {{ ref('int_contacts__current') }}
 ),
 
+-- Software notices alone say nothing of who spoke.
 message_facts as (
     select * from {{ ref('int_contacts__message_facts') }}
+    where messages_sent_count + messages_received_count > 0
 )
 
 select

@@ -1,4 +1,5 @@
--- One row per contact, delivered or missing, that belongs to a conversation: what other logs look up.
+-- One row per contact, delivered or missing, that belongs to a conversation: what other logs look
+-- up.
 with contacts as (
     select * from {{ ref('int_contacts__current') }}
 ),

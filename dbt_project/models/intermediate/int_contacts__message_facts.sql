@@ -1,9 +1,10 @@
--- One row per contact, delivered or missing, that has messages: who spoke, and how long replies took.
+-- One row per contact, delivered or missing, that has messages: who spoke, and how long replies
+-- took.
 --
--- A response is a reply that follows the visitor's turn in the same contact; it took as long as from
--- the first message of that turn. Turns alternate, so the sum of all responses is the sum of the times
--- of the responses less the sum of the times at which visitors' turns began, leaving out a last turn
--- that nobody answered: one window over the messages instead of two.
+-- A response is a reply that follows the visitor's turn in the same contact; it took as long as
+-- from the first message of that turn. Turns alternate, so the sum of all responses is the sum of
+-- the times of the responses less the sum of the times at which visitors' turns began, leaving out
+-- a last turn that nobody answered: one window over the messages instead of two.
 with messages as (
     select * from {{ ref('int_messages__ordered') }}
 ),
@@ -16,7 +17,8 @@ with_previous as (
         sent_at,
         visitor_has_spoken,
         changed_load_no,
-        {{ previous_known('side', '(partition by contact_key order by message_no)') }} as previous_side
+        {{ previous_known('side', '(partition by contact_key order by message_no)') }}
+            as previous_side
     from messages
     where contact_key is not null
 ),

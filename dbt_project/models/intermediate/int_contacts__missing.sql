@@ -5,13 +5,17 @@ with links as (
 ),
 
 missing_ends as (
-    select source, from_contact_id as contact_id
+    select
+        source,
+        from_contact_id as contact_id
     from links
     where from_key is null and rejection_reason is null
 
     union
 
-    select source, to_contact_id as contact_id
+    select
+        source,
+        to_contact_id as contact_id
     from links
     where to_key is null and rejection_reason is null
 )

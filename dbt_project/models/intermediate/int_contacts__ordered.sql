@@ -1,5 +1,5 @@
--- One row per delivered contact: its place in its conversation. The order is total: start, place in a
--- chain of equal starts, end, id.
+-- One row per delivered contact: its place in its conversation. The order is total: start, place in
+-- a chain of equal starts, end, id.
 with contacts as (
     select * from {{ ref('int_contacts__current') }}
 ),

@@ -1,7 +1,7 @@
 {{ config(materialized='chain_depths') }}
 
--- One row per contact that starts in the same instant as the one it was handed over from. A hand-over
--- within the resolution of the clock leaves only the link to say who came first.
+-- One row per contact that starts in the same instant as the one it was handed over from. A
+-- hand-over within the resolution of the clock leaves only the link to say who came first.
 with links as (
     select * from {{ ref('int_links__accepted') }}
 )

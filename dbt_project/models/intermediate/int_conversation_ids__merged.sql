@@ -1,9 +1,9 @@
 -- One row per published conversation id that this run found to be part of another conversation: the
 -- record of the merge, which the publication adds to raw.id_merges.
 --
--- What caused it is the first link, by load, that arrived since the last publication and leads out of
--- what the old id stood for; a transfer before other evidence. A merge without such a link comes from
--- a change of the link policy or of the registry.
+-- What caused it is the first link, by load, that arrived since the last publication and leads out
+-- of what the old id stood for; a transfer before other evidence. A merge without such a link comes
+-- from a change of the link policy or of the registry.
 with superseded as (
     select * from {{ ref('int_conversation_ids__superseded') }}
 ),

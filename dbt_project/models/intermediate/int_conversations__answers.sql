@@ -1,7 +1,7 @@
 -- One row per conversation: who spoke first, when a person first answered, how many messages.
 --
--- A person's first answer is the first reply by a human contact after the visitor's first message, or,
--- where the log holds no message by the visitor, the first reply at all.
+-- A person's first answer is the first reply by a human contact after the visitor's first message,
+-- or, where the log holds no message by the visitor, the first reply at all.
 with facts as (
     select * from {{ ref('int_contacts__facts') }}
 ),

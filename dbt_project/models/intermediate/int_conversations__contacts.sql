@@ -1,5 +1,5 @@
--- One row per conversation: what its contacts say together. Where several contacts give an attribute
--- that a conversation has once, the first that gives it decides.
+-- One row per conversation: what its contacts say together. Where several contacts give an
+-- attribute that a conversation has once, the first that gives it decides.
 with contacts as (
     select * from {{ ref('int_contacts__enriched') }}
 )
@@ -19,7 +19,8 @@ select
         as language,
     -- Days are those of the project that the conversation is counted in.
     {{ value_at_smallest(
-        'time_zone', 'case when project_id is not null then contact_no else contact_no + 1000000000 end'
+        'time_zone',
+        'case when project_id is not null then contact_no else contact_no + 1000000000 end',
     ) }} as time_zone,
     min(started_at) as started_at,
     case when count(ended_at) = count(*) then max(ended_at) end as closed_at,

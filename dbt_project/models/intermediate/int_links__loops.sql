@@ -1,5 +1,6 @@
--- One row per conversation whose stated hand-overs run in a loop: how many more pairs of contacts they
--- name than joining the contacts takes. A shared reference states no hand-over and closes no loop.
+-- One row per conversation whose stated hand-overs run in a loop: how many more pairs of contacts
+-- they name than joining the contacts takes. A shared reference states no hand-over and closes no
+-- loop.
 with links as (
     select * from {{ ref('int_links__accepted') }}
 ),
@@ -44,9 +45,15 @@ pair_counts as (
 ),
 
 ends as (
-    select stated_component, from_key as node from placed_pairs
+    select
+        stated_component,
+        from_key as node
+    from placed_pairs
     union
-    select stated_component, to_key as node from placed_pairs
+    select
+        stated_component,
+        to_key as node
+    from placed_pairs
 ),
 
 node_counts as (

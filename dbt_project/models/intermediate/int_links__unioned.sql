@@ -43,9 +43,9 @@ shared_references as (
     having count(*) > 1
 ),
 
--- The contacts that share a reference form a chain in time: as few links as a star, and each between
--- neighbours, so that a gap or a change of visitor shows where it happened. Where the policy rejects
--- links between visitors, each visitor's own contacts form a chain as well.
+-- The contacts that share a reference form a chain in time: as few links as a star, and each
+-- between neighbours, so that a gap or a change of visitor shows where it happened. Where the
+-- policy rejects links between visitors, each visitor's own contacts form a chain as well.
 reference_neighbours as (
     select
         contacts.source,

@@ -6,6 +6,7 @@
     key=['source', 'message_id'],
     version=none,
     columns=[
-        'contact_id', 'author_id', 'author_kind_code', 'body', 'content_type', 'sent_at', 'local_times',
+        'contact_id', 'author_id', 'author_kind_code', 'body', 'content_type', 'sent_at',
+        'local_times',
     ],
 ) }}

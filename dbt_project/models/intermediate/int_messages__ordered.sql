@@ -8,7 +8,8 @@ with messages as (
 ),
 
 author_kinds as (
-    select * from {{ ref('codes') }} where vocabulary = 'author_kind'
+    select * from {{ ref('codes') }}
+    where vocabulary = 'author_kind'
 ),
 
 sources as (

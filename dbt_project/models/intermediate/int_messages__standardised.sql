@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
--- One row per version of a message. A message without an id gets one from its whole content, so that
--- a repeat meets its first copy.
+-- One row per version of a message. A message without an id gets one from its whole content, so
+-- that a repeat meets its first copy.
 with messages as (
     select * from {{ ref('stg_canonical__messages') }}
 )

@@ -5,7 +5,8 @@ with ratings as (
 ),
 
 questions as (
-    select * from {{ ref('codes') }} where vocabulary = 'question'
+    select * from {{ ref('codes') }}
+    where vocabulary = 'question'
 ),
 
 contacts as (
@@ -27,7 +28,10 @@ select
     and row_number() over (
         partition by contacts.conversation_id, questions.value
         order by
-            ratings.answered_at desc, ratings.first_load_no desc, ratings.rating_id desc, ratings.source
+            ratings.answered_at desc,
+            ratings.first_load_no desc,
+            ratings.rating_id desc,
+            ratings.source asc
     ) = 1 as is_counted,
     ratings.first_load_no,
     ratings.changed_load_no

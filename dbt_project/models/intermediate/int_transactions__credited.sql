@@ -1,5 +1,5 @@
--- One row per transaction, with its conversation and the one contact that it is credited to: the last
--- respondent who replied in the conversation. Where nobody replied, nobody is credited.
+-- One row per transaction, with its conversation and the one contact that it is credited to: the
+-- last respondent who replied in the conversation. Where nobody replied, nobody is credited.
 with transactions as (
     select * from {{ ref('int_transactions__deduplicated') }}
 ),

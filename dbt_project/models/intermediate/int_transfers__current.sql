@@ -4,11 +4,13 @@ with transfers as (
 ),
 
 outcomes as (
-    select * from {{ ref('codes') }} where vocabulary = 'outcome'
+    select * from {{ ref('codes') }}
+    where vocabulary = 'outcome'
 ),
 
 target_kinds as (
-    select * from {{ ref('codes') }} where vocabulary = 'target_kind'
+    select * from {{ ref('codes') }}
+    where vocabulary = 'target_kind'
 )
 
 select

@@ -1,4 +1,5 @@
--- One row per requested transfer, with its ends, its conversation, and whether its link was accepted.
+-- One row per requested transfer, with its ends, its conversation, and whether its link was
+-- accepted.
 with transfers as (
     select * from {{ ref('int_transfers__current') }}
 ),

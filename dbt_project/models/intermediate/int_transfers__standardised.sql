@@ -14,7 +14,9 @@ select
     transfers.source,
     coalesce(
         transfers.transfer_id,
-        {{ generated_id(['transfers.from_contact_id', 'transfers.requested_at', 'transfers.to_contact_id']) }}
+        {{ generated_id([
+            'transfers.from_contact_id', 'transfers.requested_at', 'transfers.to_contact_id'
+        ]) }}
     ) as transfer_id,
     transfers.from_contact_id,
     transfers.to_contact_id,

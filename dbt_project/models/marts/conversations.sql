@@ -106,7 +106,8 @@ select
     joined.first_visitor_message_at,
     joined.first_human_reply_at,
     {{ elapsed_seconds(
-        'coalesce(joined.first_visitor_message_at, joined.started_at)', 'joined.first_human_reply_at'
+        'coalesce(joined.first_visitor_message_at, joined.started_at)',
+        'joined.first_human_reply_at',
     ) }} as first_reply_seconds,
     {{ elapsed_seconds(
         'coalesce(joined.first_visitor_message_at, joined.started_at)', 'joined.closed_at'

@@ -1,5 +1,5 @@
--- One row per starting day, dimension and value: the numerators and denominators of the contacts report,
--- which weeks, months, means and rates are made of.
+-- One row per starting day, dimension and value: the numerators and denominators of the contacts
+-- report, which weeks, months, means and rates are made of.
 --
 -- Ids of projects, agents and groups mean something only inside their source, so those rows are per
 -- source.
@@ -53,6 +53,22 @@ attributed as (
         group_id
 ),
 
+dimensions as (
+    select 'all' as dimension
+    union all
+    select 'source' as dimension
+    union all
+    select 'project' as dimension
+    union all
+    select 'channel' as dimension
+    union all
+    select 'agent' as dimension
+    union all
+    select 'agent_kind' as dimension
+    union all
+    select 'group' as dimension
+),
+
 -- Grain: starting day, dimension, source, value; the attributes' combinations once per dimension.
 by_dimension as (
     select
@@ -96,21 +112,7 @@ by_dimension as (
         attributed.smallest_currency,
         attributed.largest_currency
     from attributed
-    cross join (
-        select 'all' as dimension
-        union all
-        select 'source' as dimension
-        union all
-        select 'project' as dimension
-        union all
-        select 'channel' as dimension
-        union all
-        select 'agent' as dimension
-        union all
-        select 'agent_kind' as dimension
-        union all
-        select 'group' as dimension
-    ) as dimensions
+    cross join dimensions
 )
 
 select

@@ -1,9 +1,9 @@
 -- One row per closing day, dimension and value: the numerators and denominators of the statistical
 -- report, which weeks, months and rates are made of. Percentiles do not add up and are not here.
 --
--- An agent or a group counts each conversation that it took part in; those rows do not add up to the
--- whole. Ids of projects, agents and groups mean something only inside their source, so those rows
--- are per source.
+-- An agent or a group counts each conversation that it took part in; those rows do not add up to
+-- the whole. Ids of projects, agents and groups mean something only inside their source, so those
+-- rows are per source.
 with measured as (
     select * from {{ ref('int_conversations__measured') }}
 ),
@@ -52,12 +52,26 @@ attributed as (
         measured.automation_level
 ),
 
+dimensions as (
+    select 'all' as dimension
+    union all
+    select 'source' as dimension
+    union all
+    select 'project' as dimension
+    union all
+    select 'channel' as dimension
+    union all
+    select 'automation_level' as dimension
+),
+
 -- Grain: closing day, dimension, source, value; the attributes' combinations once per dimension.
 by_attribute as (
     select
         attributed.closed_on,
         dimensions.dimension,
-        case when dimensions.dimension in ('source', 'project') then attributed.source end as source,
+        case
+            when dimensions.dimension in ('source', 'project') then attributed.source
+        end as source,
         case dimensions.dimension
             when 'source' then attributed.source
             when 'project' then attributed.project_id
@@ -88,17 +102,7 @@ by_attribute as (
         attributed.smallest_currency,
         attributed.largest_currency
     from attributed
-    cross join (
-        select 'all' as dimension
-        union all
-        select 'source' as dimension
-        union all
-        select 'project' as dimension
-        union all
-        select 'channel' as dimension
-        union all
-        select 'automation_level' as dimension
-    ) as dimensions
+    cross join dimensions
 ),
 
 by_participant as (

@@ -1,5 +1,5 @@
--- One row per period, dimension and value: medians and 90th percentiles over the conversations closed in
--- the period, from their rows, never from another period's percentiles.
+-- One row per period, dimension and value: medians and 90th percentiles over the conversations
+-- closed in the period, from their rows, never from another period's percentiles.
 with measured as (
     select * from {{ ref('int_conversations__measured') }}
 ),
@@ -10,6 +10,18 @@ participations as (
 
 periods as (
     select * from {{ ref('int_periods__spanned') }}
+),
+
+dimensions as (
+    select 'all' as dimension
+    union all
+    select 'source' as dimension
+    union all
+    select 'project' as dimension
+    union all
+    select 'channel' as dimension
+    union all
+    select 'automation_level' as dimension
 ),
 
 by_attribute as (
@@ -26,17 +38,7 @@ by_attribute as (
         measured.first_reply_seconds,
         measured.resolution_seconds
     from measured
-    cross join (
-        select 'all' as dimension
-        union all
-        select 'source' as dimension
-        union all
-        select 'project' as dimension
-        union all
-        select 'channel' as dimension
-        union all
-        select 'automation_level' as dimension
-    ) as dimensions
+    cross join dimensions
 ),
 
 by_participant as (

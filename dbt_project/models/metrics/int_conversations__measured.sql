@@ -1,7 +1,7 @@
 {{ config(materialized='view', access='private', contract={'enforced': false}) }}
 
--- One row per closed conversation: what it adds to each numerator and denominator of the statistical
--- report. The one place that turns a conversation's attributes into counts.
+-- One row per closed conversation: what it adds to each numerator and denominator of the
+-- statistical report. The one place that turns a conversation's attributes into counts.
 with conversations as (
     select * from {{ ref('conversations') }}
     where is_closed
@@ -14,7 +14,8 @@ select
     channel,
     automation_level,
     closed_on,
-    -- A conversation with purchases in several currencies makes every sum that it enters one of several.
+    -- A conversation with purchases in several currencies makes every sum that it enters one of
+    -- several.
     case when transaction_count > 0 and transaction_amount is null then '' else currency end
         as smallest_currency,
     case when transaction_count > 0 and transaction_amount is null then '~' else currency end

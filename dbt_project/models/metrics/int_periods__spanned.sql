@@ -1,7 +1,7 @@
 {{ config(materialized='view', access='private', contract={'enforced': false}) }}
 
--- One row per day that any figure belongs to and grain: the period that the day falls in. Weeks are ISO
--- weeks, which start on Monday.
+-- One row per day that any figure belongs to and grain: the period that the day falls in. Weeks are
+-- ISO weeks, which start on Monday.
 with conversations as (
     select closed_on as day
     from {{ ref('conversations') }}

@@ -72,13 +72,15 @@ select
     cast(duration_seconds_sum as double) / nullif(duration_count, 0) as duration_mean_seconds,
     first_reply_seconds_sum,
     first_reply_count,
-    cast(first_reply_seconds_sum as double) / nullif(first_reply_count, 0) as first_reply_mean_seconds,
+    cast(first_reply_seconds_sum as double) / nullif(first_reply_count, 0)
+        as first_reply_mean_seconds,
     response_seconds_sum,
     response_count,
     cast(response_seconds_sum as double) / nullif(response_count, 0) as response_mean_seconds,
     closing_delay_seconds_sum,
     closing_delay_count,
-    cast(closing_delay_seconds_sum as double) / nullif(closing_delay_count, 0) as closing_delay_mean_seconds,
+    cast(closing_delay_seconds_sum as double) / nullif(closing_delay_count, 0)
+        as closing_delay_mean_seconds,
     messages_sent,
     messages_received,
     csat_responses,

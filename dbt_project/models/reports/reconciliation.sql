@@ -1,6 +1,6 @@
--- One row per period and source: why the contacts of the contacts report are not the contacts inside
--- the statistical report's conversations. The difference is split by cause, each counted from the
--- contacts themselves; what no cause explains must be zero.
+-- One row per period and source: why the contacts of the contacts report are not the contacts
+-- inside the statistical report's conversations. The difference is split by cause, each counted
+-- from the contacts themselves; what no cause explains must be zero.
 with contacts as (
     select * from {{ ref('contacts') }}
 ),

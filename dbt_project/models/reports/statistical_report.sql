@@ -81,7 +81,8 @@ select
     percentiles.resolution_p90_seconds,
     summed.handle_seconds_sum,
     summed.handle_count,
-    cast(summed.handle_seconds_sum as double) / nullif(summed.handle_count, 0) as handle_mean_seconds,
+    cast(summed.handle_seconds_sum as double) / nullif(summed.handle_count, 0)
+        as handle_mean_seconds,
     summed.csat_responses,
     summed.csat_positive,
     cast(summed.csat_positive as double) / nullif(summed.csat_responses, 0) as csat_rate,
@@ -96,7 +97,8 @@ select
     summed.converted,
     cast(summed.transactions as double) / nullif(summed.conversations, 0) as conversion_rate,
     cast(summed.converted as double) / nullif(summed.conversations, 0) as converted_share,
-    -- Amounts in different currencies have no sum: both figures are null then, and so is the currency.
+    -- Amounts in different currencies have no sum: both figures are null then, and so is the
+    -- currency.
     case
         when summed.smallest_currency = summed.largest_currency or summed.largest_currency is null
             then summed.revenue
