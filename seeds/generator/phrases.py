@@ -51,7 +51,7 @@ COMMON: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "hello": (
             "Hello, thank you for waiting. How can I help?",
-            "Hi, I am taking over from here. Let me read what you wrote.",
+            "Hi, let me read what you wrote, one moment.",
             "Good morning, what can I do for you?",
             "Hello and welcome! I am looking at your message right now.",
         ),
@@ -59,7 +59,10 @@ COMMON: dict[str, dict[str, tuple[str, ...]]] = {
             "Hello, my colleague has told me about your request. I will look after it.",
             "Hi, I have read the conversation, so you need not repeat anything.",
             "Good afternoon, I am from the specialist team. Let us solve this together.",
+        ),
+        "returned": (
             "Hello again, the question came back to me. Give me a minute.",
+            "It is me again: my colleague sees this as I do.",
         ),
         "handover": (
             "I am passing you on to a colleague who knows this better than I do.",
@@ -132,7 +135,7 @@ COMMON: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "hello": (
             "Bonjour, merci d'avoir patienté. Que puis-je faire pour vous ?",
-            "Bonjour, je prends le relais. Je lis votre message.",
+            "Bonjour, je lis votre message et je vous réponds.",
             "Bonjour et bienvenue, en quoi puis-je vous être utile ?",
             "Bonjour ! Je regarde cela tout de suite.",
         ),
@@ -140,7 +143,10 @@ COMMON: dict[str, dict[str, tuple[str, ...]]] = {
             "Bonjour, ma collègue m'a transmis votre demande, je m'en occupe.",
             "Bonjour, j'ai lu vos échanges : inutile de tout répéter.",
             "Bonjour, je suis du service spécialisé. Voyons cela ensemble.",
+        ),
+        "returned": (
             "Rebonjour, votre question m'est revenue. Je regarde.",
+            "C'est encore moi : mon collègue est du même avis.",
         ),
         "handover": (
             "Je vous passe un collègue qui connaît mieux ce sujet que moi.",

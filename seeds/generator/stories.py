@@ -255,6 +255,7 @@ class _Writer:
         self.is_spoken = story.channel in _SPOKEN
         self.is_slow = story.channel in _SLOW
         self.now = 0
+        self.said: set[str] = set()
 
     def choose_agent(self, leg: Leg, request: Transfer | None) -> Agent:
         """Who takes the contact; a transfer to a group is taken by one of its members."""
@@ -280,7 +281,10 @@ class _Writer:
             "visitor": self.story.visitor_id,
             "system": None,
         }.get(author_kind, contact.agent.agent_id)
-        body = self.story.subject.fill(self.draw.pick(sentences))
+        fresh = [sentence for sentence in sentences if sentence not in self.said]
+        sentence = self.draw.pick(fresh or sentences)
+        self.said.add(sentence)
+        body = self.story.subject.fill(sentence)
         contact.messages.append(Message(self.now, author_kind, author_id, body))
 
     def mark(self, contact: Contact, token: str) -> None:
@@ -296,6 +300,10 @@ class _Writer:
             self.now += self.draw.between(1, 3)
         else:
             self.now += self.draw.skewed(40, 3000) if self.is_slow else self.draw.skewed(5, 240)
+
+    def go_on(self, contact: Contact) -> None:
+        """The time that a respondent takes to write one more message."""
+        self.now += 1 if contact.agent.kind == "bot" else self.draw.skewed(3, 45)
 
     def exchange(self, contact: Contact, author: str, turns: int) -> None:
         """The middle of a contact: the visitor explains, the respondent works on it."""
@@ -337,6 +345,7 @@ class _Writer:
         """Every request of the contact that led nowhere."""
         is_bot = contact.agent.kind == "bot"
         for outcome in leg.unmet:
+            self.go_on(contact)
             asking = self.common["bot_handover" if is_bot else "handover"]
             self.say(contact, author, asking)
             self.now += self.draw.between(1, 5)
@@ -367,7 +376,8 @@ class _Writer:
         else:
             self.wait_for_respondent(contact)
             contact.answered_at = self.now
-            greeting = "hello" if opens else "back" if returns else "takeover"
+            again = "returned" if leg.who == "first" else "takeover"
+            greeting = "hello" if opens else "back" if returns else again
             self.say(contact, author, self.common["bot_hello" if author == "bot" else greeting])
             self.exchange(contact, author, self.draw.between(1 if opens else 0, 3))
         if leg.unmet:
@@ -376,11 +386,13 @@ class _Writer:
                 self.now += self.draw.between(30, 300)
                 return
         if leg.end == "transfer":
+            self.go_on(contact)
             self.say(
                 contact, author, self.common["bot_handover" if author == "bot" else "handover"]
             )
             self.now += self.draw.between(1, 5)
         elif leg.end == "snooze":
+            self.go_on(contact)
             self.say(contact, author, self.common["snooze"])
             self.now += self.draw.between(2, 40)
         elif leg.end in ("close", "timeout") and not (author == "bot" and leg.unmet):
