@@ -1,0 +1,155 @@
+"""`python -m orchestration.mf query …`: MetricFlow's command line, `mf`, on what is published.
+
+Belongs here: giving `mf` the project, the profile and the semantic manifest that it looks for.
+Does not belong here: what a metric means (dbt_project/models/marts), figures of any kind.
+
+`mf` alone finds neither: it reads `target/semantic_manifest.json` below the working directory,
+wherever dbt was told to write, and would open the warehouse file, which only the pipeline may. So
+it gets a project folder of its own, in which the published snapshot is attached read-only under
+the warehouse's name: it never blocks a run, and a run never blocks it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from orchestration import transform
+from orchestration.settings import Settings, load_settings
+
+
+class NothingPublishedError(RuntimeError):
+    """There is no published snapshot to ask; the message says how to get one."""
+
+
+def project_dir(settings: Settings) -> Path:
+    """The folder that `mf` takes for its dbt project."""
+    return settings.warehouse_dir / "dbt" / "mf"
+
+
+def prepare(settings: Settings) -> Path:
+    """Write what `mf` reads, from the manifest as it is now.
+
+    Args:
+        settings: where everything is.
+
+    Returns:
+        The folder to run `mf` in.
+
+    Raises:
+        NothingPublishedError: no run has published yet.
+        BuildError: the dbt project does not parse.
+    """
+    if not settings.published_file.exists():
+        raise NothingPublishedError(
+            f"nothing is published in {settings.published_dir}: run `make run` first"
+        )
+    manifest = transform.ensure_manifest(settings).with_name("semantic_manifest.json")
+    folder = project_dir(settings)
+    # JSON is YAML: no path needs quoting of its own.
+    _replace(folder / "dbt_project.yml", json.dumps(_project()).encode())
+    _replace(folder / "profiles.yml", json.dumps(_profile(settings)).encode())
+    _replace(folder / "target" / "semantic_manifest.json", manifest.read_bytes())
+    return folder
+
+
+def run(
+    settings: Settings, arguments: Sequence[str], *, environ: Mapping[str, str] | None = None
+) -> int:
+    """Run `mf` with the given arguments and give its exit status.
+
+    Args:
+        settings: where everything is.
+        arguments: as `mf` takes them, for example `["query", "--metrics", "transfer_rate"]`; the
+            file named by `--csv` is relative to the caller's working directory.
+        environ: the variables to start from; the process's own when not given.
+    """
+    folder = prepare(settings)
+    base = os.environ if environ is None else environ
+    command = Path(sys.executable).with_name("mf")
+    found = str(command) if command.exists() else shutil.which("mf")
+    if found is None:
+        raise FileNotFoundError("the mf command is not installed: run `make setup`")
+    finished = subprocess.run(
+        [found, *_with_absolute_output(arguments)],
+        cwd=folder,
+        env={
+            **base,
+            **settings.environment(),
+            "DBT_PROJECT_DIR": str(folder),
+            "DBT_PROFILES_DIR": str(folder),
+            "DBT_TARGET_PATH": str(folder / "target"),
+            "DBT_LOG_PATH": str(folder / "logs"),
+        },
+        check=False,
+    )
+    return finished.returncode
+
+
+def _project() -> dict[str, object]:
+    return {
+        "name": "throughline",
+        "profile": "throughline",
+        "flags": {"send_anonymous_usage_stats": False, "use_colors": False},
+    }
+
+
+def _profile(settings: Settings) -> dict[str, object]:
+    snapshot = {
+        "path": str(settings.published_file),
+        # The semantic manifest names the tables by the warehouse that dbt builds.
+        "alias": settings.warehouse_file.stem,
+        "read_only": True,
+    }
+    output = {
+        "type": "duckdb",
+        "path": ":memory:",
+        "schema": "main",
+        "threads": 1,
+        "attach": [snapshot],
+        "config_options": {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+        "settings": {"TimeZone": "UTC", "memory_limit": settings.memory_limit},
+    }
+    return {"throughline": {"target": "published", "outputs": {"published": output}}}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; two commands at once write the same."""
+    if path.exists() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def _with_absolute_output(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with the path of `--csv` made independent of the working directory."""
+    result = list(arguments)
+    for position, argument in enumerate(result):
+        if argument == "--csv" and position + 1 < len(result):
+            result[position + 1] = str(Path(result[position + 1]).absolute())
+        elif argument.startswith("--csv="):
+            result[position] = f"--csv={Path(argument.removeprefix('--csv=')).absolute()}"
+    return result
+
+
+def main() -> int:
+    """Run `mf` with the arguments of this process."""
+    try:
+        return run(load_settings(), sys.argv[1:])
+    except (NothingPublishedError, transform.BuildError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
