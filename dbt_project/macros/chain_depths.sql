@@ -9,7 +9,7 @@
 {% materialization chain_depths, default %}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set existing_relation = load_cached_relation(this) -%}
-    {%- set state = namespace(pointers=step_relation('pointers_0'), open=true) -%}
+    {%- set working = [] -%}
 
     {%- if existing_relation is not none -%}
         {%- do adapter.drop_relation(existing_relation) -%}
@@ -17,33 +17,40 @@
 
     {{ run_hooks(pre_hooks) }}
 
-    {%- do create_step(state.pointers, "select node, previous, cast(1 as bigint) as depth from (" ~ sql ~ ") as given_chains") -%}
-    {%- set nodes = run_query("select count(*) from " ~ state.pointers).columns[0].values()[0] -%}
-    {#- Bits of the count: after that many doublings every pointer of a chain has passed its start. -#}
-    {%- set rounds = namespace(limit=1) -%}
+    {%- set pointers = create_step('pointers_0', first_pointers_sql(sql), working) -%}
+    {%- set state = namespace(pointers=pointers, open=has_rows(pointers), limit=1) -%}
+    {#- After as many doublings as the count has bits, every pointer of a chain has passed its start. -#}
+    {%- set nodes = run_query("select count(*) from " ~ pointers).columns[0].values()[0] -%}
     {%- for power in range(1, 64) if 2 ** power < nodes * 2 -%}
-        {%- set rounds.limit = power + 1 -%}
+        {%- set state.limit = power + 1 -%}
     {%- endfor -%}
 
-    {%- for number in range(1, rounds.limit + 1) if state.open -%}
-        {%- set doubled = step_relation('pointers_' ~ number) -%}
-        {%- do create_step(doubled, doubled_pointers_sql(state.pointers)) -%}
-        {%- do adapter.drop_relation(state.pointers) -%}
+    {%- for number in range(1, state.limit + 1) if state.open -%}
+        {%- set doubled = create_step('pointers_' ~ number, doubled_pointers_sql(state.pointers), working) -%}
         {%- set state.pointers = doubled -%}
-        {%- set left_over = run_query("select count(*) from " ~ doubled ~ " where previous is not null").columns[0].values()[0] -%}
-        {%- set state.open = left_over > 0 -%}
+        {%- set state.open = has_rows(doubled, 'previous is not null') -%}
     {%- endfor -%}
 
     {% call statement('main') -%}
         {{ create_table_as(False, target_relation, "select node, depth from " ~ state.pointers) }}
     {%- endcall %}
-    {%- do adapter.drop_relation(state.pointers) -%}
+    {%- for relation in working -%}
+        {%- do adapter.drop_relation(relation) -%}
+    {%- endfor -%}
 
     {{ run_hooks(post_hooks) }}
     {%- do persist_docs(target_relation, model) -%}
     {{ adapter.commit() }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{% macro first_pointers_sql(chains) %}
+    select
+        node,
+        previous,
+        cast(1 as bigint) as depth
+    from ({{ chains }}) as given_chains
+{% endmacro %}
 
 {% macro doubled_pointers_sql(pointers) %}
     select

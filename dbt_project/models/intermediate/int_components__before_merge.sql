@@ -18,21 +18,13 @@ superseded as (
 last_publication as (
     select coalesce(max(last_load_no), 0) as last_load_no
     from {{ ref('stg_canonical__publications') }}
-),
-
--- A contact that no earlier link names was a component of its own: a self link keeps it in view.
-nodes as (
-    select components.node
-    from components
-    inner join superseded on components.component = superseded.component
 )
 
 select
-    nodes.node as node_a,
-    coalesce(links.to_key, nodes.node) as node_b
-from nodes
+    links.from_key as node_a,
+    links.to_key as node_b
+from links
+inner join components on links.from_key = components.node
+inner join superseded on components.component = superseded.component
 cross join last_publication
-left join links
-    on
-        nodes.node = links.from_key
-        and last_publication.last_load_no >= links.load_no
+where links.load_no <= last_publication.last_load_no

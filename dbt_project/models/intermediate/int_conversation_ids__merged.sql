@@ -12,6 +12,15 @@ links as (
     select * from {{ ref('int_links__accepted') }}
 ),
 
+components as (
+    select * from {{ ref('int_components__connected') }}
+),
+
+superseded_components as (
+    select distinct component
+    from superseded
+),
+
 earlier_components as (
     select * from {{ ref('int_components__before_merge') }}
 ),
@@ -25,21 +34,22 @@ loads as (
     select * from {{ ref('stg_canonical__loads') }}
 ),
 
+-- A contact that shared no component then was one of its own.
 new_links as (
     select
         links.evidence,
         links.evidence_id,
         links.load_no,
         links.linked_at,
-        from_components.component as from_component,
-        to_components.component as to_component
+        coalesce(from_components.component, links.from_key) as from_component,
+        coalesce(to_components.component, links.to_key) as to_component
     from links
+    inner join components on links.from_key = components.node
+    inner join superseded_components on components.component = superseded_components.component
     cross join last_publication
-    inner join earlier_components as from_components on links.from_key = from_components.node
-    inner join earlier_components as to_components on links.to_key = to_components.node
-    where
-        links.load_no > last_publication.last_load_no
-        and from_components.component <> to_components.component
+    left join earlier_components as from_components on links.from_key = from_components.node
+    left join earlier_components as to_components on links.to_key = to_components.node
+    where links.load_no > last_publication.last_load_no
 ),
 
 causes as (
@@ -62,8 +72,11 @@ causes as (
     left join earlier_components on superseded.contact_key = earlier_components.node
     left join new_links
         on
-            earlier_components.component = new_links.from_component
-            or earlier_components.component = new_links.to_component
+            new_links.from_component <> new_links.to_component
+            and (
+                coalesce(earlier_components.component, superseded.contact_key) = new_links.from_component
+                or coalesce(earlier_components.component, superseded.contact_key) = new_links.to_component
+            )
 ),
 
 newest_load as (
