@@ -214,7 +214,7 @@ class _Loader:
             try:
                 self._load_once(file, content, started, careful)
                 return
-            except _TEXT_ERRORS:
+            except (*_TEXT_ERRORS, ConservationError):
                 if careful or file.format == "parquet":
                     raise
 

@@ -19,8 +19,11 @@ from orchestration.landing.sql import Bindings, identifier, sql
 
 _ROW_NUMBER = "file_row_number"
 _NUMERIC = frozenset(
-    "TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT "
-    "FLOAT DOUBLE".split()
+    (
+        *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
+        *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
+        *("FLOAT", "DOUBLE"),
+    )
 )
 # Above it a float does not tell neighbouring integers apart.
 _EXACT_FLOAT_LIMIT = 1 << 53

@@ -26,13 +26,14 @@ from orchestration.landing.readers.source import (
 from orchestration.landing.repair import LINE_SEPARATOR, MAX_RECORD_BYTES, repair_lines
 from orchestration.landing.sql import Bindings, identifier, sql
 
-Lines = Callable[[Bindings], str]
+# Makes the SQL that gives `row_no` and `line`; told whether DuckDB may use its parallel scanner. As
+# in `delimited`, one scanner counts and the other loads, and they have to agree.
+Lines = Callable[[Bindings, bool], str]
 
-# Each line is one value: without quotes, and with a delimiter that JSON cannot hold. Line ends may
-# differ inside a file, because files are glued together from several systems.
+# Each line is one value: without quotes, and with a delimiter that JSON cannot hold.
 _OPTIONS = (
     f"auto_detect = false, header = false, delim = '{LINE_SEPARATOR.decode()}', quote = '', "
-    "escape = '', strict_mode = false, parallel = false, hive_partitioning = false"
+    "escape = '', strict_mode = true, hive_partitioning = false"
 )
 
 
@@ -56,13 +57,16 @@ def read_records(reading: Reading) -> Source:
         return _read_carefully(reading)
     path = reading.plain_path()
 
-    def lines(bindings: Bindings) -> str:
+    def lines(bindings: Bindings, is_parallel: bool) -> str:
         return sql(
+            # One of the scanners gives a row for an empty line and the other does not.
             "select row_number() over () as row_no, line from read_csv(@{path}, @{options}, "
-            "@{sizes}, columns = {'line': 'varchar'})",
+            "@{sizes}, parallel = @{parallel}, columns = {'line': 'varchar'}) "
+            "where landing_bare(line) is not null",
             path=bindings.bind(path),
             options=_OPTIONS,
             sizes=size_options(),
+            parallel="true" if is_parallel else "false",
         )
 
     return _source(reading, lines)
@@ -77,10 +81,10 @@ def _read_carefully(reading: Reading) -> Source:
             "No line of the file is text in UTF-8", "Deliver one JSON object per line, in UTF-8"
         )
 
-    def lines(bindings: Bindings) -> str:
+    def lines(bindings: Bindings, is_parallel: bool) -> str:
         return sql(
-            "select * from read_csv(@{path}, @{options}, @{sizes}, new_line = '\\n', "
-            "columns = {'row_no': 'bigint', 'line': 'varchar'})",
+            "select * from read_csv(@{path}, @{options}, @{sizes}, parallel = false, "
+            "new_line = '\\n', columns = {'row_no': 'bigint', 'line': 'varchar'})",
             path=bindings.bind(str(clean)),
             options=_OPTIONS,
             sizes=size_options(repaired),
@@ -102,7 +106,7 @@ def _has_lines(head: bytes) -> bool:
 def _values(reading: Reading, layout: str) -> Lines:
     path = reading.plain_path()
 
-    def lines(bindings: Bindings) -> str:
+    def lines(bindings: Bindings, is_parallel: bool) -> str:
         return sql(
             "select row_number() over () as row_no, cast(json as varchar) as line "
             "from read_json_objects(@{path}, format = @{layout}, maximum_object_size = @{size}, "
@@ -115,14 +119,16 @@ def _values(reading: Reading, layout: str) -> Lines:
     return lines
 
 
-def _objects(lines: Lines, bindings: Bindings, *, refuse_repeated_keys: bool) -> str:
+def _objects(
+    lines: Lines, bindings: Bindings, *, is_parallel: bool, refuse_repeated_keys: bool
+) -> str:
     repeated = "when len(json_keys(line)) <> len(list_distinct(json_keys(line))) then 3"
     return sql(
         "select row_no, line, case when not json_valid(line) then 1 "
         "when json_type(line) <> 'OBJECT' then 2 @{repeated} end as fault "
-        "from (@{lines}) where landing_bare(line) is not null",
+        "from (@{lines})",
         repeated=repeated if refuse_repeated_keys else "",
-        lines=lines(bindings),
+        lines=lines(bindings, is_parallel),
     )
 
 
@@ -133,7 +139,7 @@ def _source(reading: Reading, lines: Lines) -> Source:
         sql(
             "select case when fault is null then json_keys(line) end as keys, count(*) "
             "from (@{objects}) group by keys",
-            objects=_objects(lines, bindings, refuse_repeated_keys=False),
+            objects=_objects(lines, bindings, is_parallel=True, refuse_repeated_keys=False),
         ),
         bindings.values,
     ).fetchall()
@@ -167,7 +173,9 @@ def _source(reading: Reading, lines: Lines) -> Source:
             "select @{selected} from (select *@{extracted} from (@{objects}))",
             selected=", ".join(selected),
             extracted=extraction.columns(bindings),
-            objects=_objects(lines, bindings, refuse_repeated_keys=refuse_repeated_keys),
+            objects=_objects(
+                lines, bindings, is_parallel=False, refuse_repeated_keys=refuse_repeated_keys
+            ),
         )
 
     return Source(
