@@ -353,16 +353,12 @@ class _Draft:
         self.seen = _fingerprint(self._settings.warehouse_file)
         with _engine(self._settings) as connection:
             self._connection = connection
-            connection.execute(
-                _sql("attach $file as {name} (read_only)", name=self._warehouse),
-                {"file": str(self._settings.warehouse_file)},
-            )
-            connection.execute(
-                _sql(
-                    "attach $file as {name} (storage_version 'v1.0.0')",
-                    name=self._snapshot,
-                ),
-                {"file": str(self._work / DATABASE_NAME)},
+            _attach(connection, self._settings.warehouse_file, self._warehouse, "read_only")
+            _attach(
+                connection,
+                self._work / DATABASE_NAME,
+                self._snapshot,
+                f"storage_version '{STORAGE_VERSION}'",
             )
             for schema in PUBLIC_SCHEMAS:
                 connection.execute(_sql("create schema {name}", name=(self._snapshot, schema)))
@@ -445,10 +441,7 @@ class _Draft:
         if leftover.exists():
             raise PublishError(f"{leftover} was left behind: the snapshot is not complete")
         with _engine(self._settings) as connection:
-            connection.execute(
-                _sql("attach $file as {name} (read_only)", name=self._snapshot),
-                {"file": str(database)},
-            )
+            _attach(connection, database, self._snapshot, "read_only")
             for model in models:
                 table = (self._snapshot, model.schema, model.name)
                 rows = _one(connection, _sql("select count(*) from {table}", table=table))
@@ -487,10 +480,11 @@ class _Draft:
         )
 
     def _write(self, source: tuple[str, str, str], target: Path) -> None:
+        # Level 1 takes a quarter less time than the default, 3, and on messages no more space.
         self._engine.execute(
             _sql(
-                "copy {source} to $file"
-                " (format parquet, compression zstd, row_group_size 122880, overwrite true)",
+                "copy {source} to $file (format parquet, compression zstd, compression_level 1,"
+                " row_group_size 122880, overwrite true)",
                 source=source,
             ),
             {"file": str(target)},
@@ -544,20 +538,18 @@ def _record(
         PublishError: the warehouse was written since it was read.
     """
     names = _ledger_names(settings)
-    warehouse = {"file": str(settings.warehouse_file)}
+    warehouse = settings.warehouse_file
     with _engine(settings) as connection:
-        connection.execute(
-            _sql("attach $file as {snapshot} (read_only)", **names), {"file": str(snapshot)}
-        )
+        _attach(connection, snapshot, _SNAPSHOT, "read_only")
         if not always:
-            connection.execute(_sql("attach $file as {warehouse} (read_only)", **names), warehouse)
+            _attach(connection, warehouse, warehouse.stem, "read_only")
             news = [_one(connection, _sql(query, **names)) for query in (_NEW_IDS, _NEW_MERGES)]
             connection.execute(_sql("detach {warehouse}", **names))
             if not any(news):
                 return _Ledger(publication.publication_no, 0, 0)
-        if _fingerprint(settings.warehouse_file) != seen:
+        if _fingerprint(warehouse) != seen:
             raise PublishError("the warehouse was written while it was being published: run again")
-        connection.execute(_sql("attach $file as {warehouse}", **names), warehouse)
+        _attach(connection, warehouse, warehouse.stem, "read_write")
         connection.execute("begin")
         number = int(_one(connection, _sql(_NEXT_PUBLICATION_NO, **names)))
         connection.execute(
@@ -583,7 +575,6 @@ def _ledger_names(settings: Settings) -> dict[str, str | tuple[str, ...]]:
     warehouse = settings.warehouse_file.stem
     return {
         "warehouse": warehouse,
-        "snapshot": _SNAPSHOT,
         "publications": (warehouse, "raw", "publications"),
         "published_ids": (warehouse, "raw", "published_ids"),
         "id_merges": (warehouse, "raw", "id_merges"),
@@ -875,12 +866,16 @@ def _sql(template: str, **identifiers: str | tuple[str, ...]) -> str:
     return re.sub(r"\{(\w+)\}", fill, template)
 
 
+def _attach(connection: duckdb.DuckDBPyConnection, file: Path, name: str, options: str) -> None:
+    connection.execute(f"attach {_literal(str(file))} as {_quoted(name)} ({options})")
+
+
 def _quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:
-    """A string literal, only for `comment on`, which takes no bound value."""
+    """A string literal, only for `comment on` and `attach`: DuckDB 1.5 binds no value there."""
     return "'" + text.replace("'", "''") + "'"
 
 
