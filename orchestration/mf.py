@@ -58,6 +58,18 @@ def prepare(settings: Settings) -> Path:
     return folder
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that lead MetricFlow to the prepared folder: merge them over `os.environ`."""
+    folder = project_dir(settings)
+    return {
+        **settings.environment(),
+        "DBT_PROJECT_DIR": str(folder),
+        "DBT_PROFILES_DIR": str(folder),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }
+
+
 def run(
     settings: Settings, arguments: Sequence[str], *, environ: Mapping[str, str] | None = None
 ) -> int:
@@ -78,14 +90,7 @@ def run(
     finished = subprocess.run(
         [found, *_with_absolute_output(arguments)],
         cwd=folder,
-        env={
-            **base,
-            **settings.environment(),
-            "DBT_PROJECT_DIR": str(folder),
-            "DBT_PROFILES_DIR": str(folder),
-            "DBT_TARGET_PATH": str(folder / "target"),
-            "DBT_LOG_PATH": str(folder / "logs"),
-        },
+        env={**base, **environment(settings)},
         check=False,
     )
     return finished.returncode
