@@ -172,7 +172,7 @@ class _Loader:
         for number, file in enumerate(new, start=1):
             self._progress(
                 f"{self._log.name}: file {number} of {len(new)}, {file.path} "
-                f"({_short(file.stamp.bytes)}B), {_short(summary.rows_loaded)} rows so far"
+                f"({_short(file.stamp.bytes)} bytes), {_short(summary.rows_loaded)} rows so far"
             )
             self._land_file(file)
         _clear_workspace(self._settings)
@@ -747,4 +747,4 @@ def _short(number: float) -> str:
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= limit:
             return f"{number / limit:.1f} {unit}"
-    return f"{number:.0f} "
+    return f"{number:.0f}"

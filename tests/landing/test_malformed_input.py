@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from landing_zone import LandingZone
+from landing_zone import LandingZone, Row
 
 H = "contact_id,started_at,agent_id\n"
 ROW = "c{0},2026-03-01T10:00:00Z,a1\n"
@@ -702,42 +702,67 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_each_bad_file_has_its_outcome_and_stops_no_other_file(
-    case: Case, zone: LandingZone
-) -> None:
-    content = case.content() if callable(case.content) else case.content
-    zone.write(case.path, content)
-    zone.write("zeta/contacts/good.csv", GOOD)
+@dataclass(frozen=True)
+class Landed:
+    """What one landing run over all cases left in the warehouse."""
 
+    loads: dict[str, Row]
+    rejected: dict[int, list[Row]]
+
+
+def place(number: int, case: Case) -> str:
+    """Where the file of a case lies: a source of its own, unless the source is the point."""
+    return case.path.replace("acme/", f"source_{number}/", 1)
+
+
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory: pytest.TempPathFactory) -> Landed:
+    """All cases in one landing directory, so that each stands in the way of all others."""
+    zone = LandingZone(tmp_path_factory.mktemp("malformed"))
+    for number, case in enumerate(CASES):
+        content = case.content() if callable(case.content) else case.content
+        zone.write(place(number, case), content)
     zone.land()
+    rejected: dict[int, list[Row]] = {}
+    for row in zone.rejected():
+        rejected.setdefault(row["load_no"], []).append(row)
+    return Landed({load["path"]: load for load in zone.loads()}, rejected)
 
-    loads = {load["path"]: load for load in zone.loads()}
-    assert loads["zeta/contacts/good.csv"]["rows_loaded"] == 2
-    load = loads[case.path]
-    rejected = [row for row in zone.rejected() if row["load_no"] == load["load_no"]]
+
+@pytest.mark.parametrize(
+    ("number", "case"), list(enumerate(CASES)), ids=[case.name for case in CASES]
+)
+def test_each_bad_file_has_its_outcome_and_stops_no_other_file(
+    number: int, case: Case, landed: Landed
+) -> None:
+    load = landed.loads[place(number, case)]
+    rejected = landed.rejected.get(load["load_no"], [])
     if case.refused is not None:
         assert load["status"] == "rejected"
-        assert case.refused in load["reason"], load["reason"]
-        assert rejected == []
-        assert (load["rows_read"], load["rows_loaded"]) == (0, 0)
+        assert case.refused in load["reason"]
         # A reason and a remedy: two sentences at least.
         assert ". " in load["reason"]
+        assert (load["rows_read"], load["rows_loaded"], rejected) == (0, 0, [])
         return
-    assert load["reason"] is None
-    found = [(row["row_no"], row["column_name"], row["reason"]) for row in rejected]
-    assert [(number, column) for number, column, _ in found] == [
-        (number, column) for number, column, _ in case.bad
+    assert (load["status"], load["reason"]) == ("loaded", None)
+    assert [(row["row_no"], row["column_name"]) for row in rejected] == [
+        (row_no, column) for row_no, column, _ in case.bad
     ]
-    for (_, _, reason), (_, _, part) in zip(found, case.bad, strict=True):
-        assert part in reason
-    assert load["rows_loaded"] == case.loaded
-    assert load["rows_rejected"] == len(case.bad)
-    assert load["rows_read"] == case.loaded + len(case.bad)
-    for row in rejected:
-        assert row["path"] == case.path
+    for row, (_, _, reason) in zip(rejected, case.bad, strict=True):
+        assert reason in row["reason"]
+        assert row["path"] == load["path"]
         assert row["remedy"]
         assert row["row"]
+    assert load["rows_loaded"] == case.loaded
+    assert load["rows_rejected"] == len(case.bad)
+
+
+def test_nothing_is_lost_in_any_file(landed: Landed) -> None:
+    assert len(landed.loads) == len(CASES)
+    for load in landed.loads.values():
+        rejected = landed.rejected.get(load["load_no"], [])
+        assert load["rows_read"] == load["rows_loaded"] + load["rows_rejected"]
+        assert load["rows_rejected"] == len(rejected)
 
 
 def test_there_are_enough_kinds_of_bad_files() -> None:

@@ -118,10 +118,12 @@ def _labels(reading: Reading, path: str) -> list[str]:
 
 def _typed(column: Column, given: str, kind: str) -> tuple[Shape, str]:
     if column.kind is Kind.INSTANT:
-        if kind == "TIMESTAMP WITH TIME ZONE":
+        if kind.startswith("TIMESTAMPTZ") or kind == "TIMESTAMP WITH TIME ZONE":
+            # Since DuckDB 2.0 nanoseconds have a type of their own, with fewer functions.
+            instant = f"cast({given} as timestamptz)"
             # Far cheaper than the conversion by time zone, which only infinity needs.
             return Shape.UTC, (
-                f"coalesce(make_timestamp(epoch_us({given})), {given} at time zone 'UTC')"
+                f"coalesce(make_timestamp(epoch_us({instant})), {instant} at time zone 'UTC')"
             )
         if kind.startswith("TIMESTAMP") or kind == "DATE":
             return Shape.WALL, f"cast({given} as timestamp)"
