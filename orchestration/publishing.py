@@ -185,7 +185,11 @@ def publish(settings: Settings, *, run_id: str, progress: Progress | None = None
             publication = _publish(settings, models, run_id=run_id, work=work, tell=tell)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        _prune(settings, keep=publication.data_version)
+        try:
+            _prune(settings, keep=publication.data_version)
+        except OSError as error:
+            # The new version stands; an old one too many is no reason to call the run failed.
+            tell(f"an old version could not be removed, the next publish tries again: {error}")
     return publication
 
 
@@ -662,11 +666,10 @@ def _install(settings: Settings, publication: Publication, work: Path) -> None:
 
 
 def _is_whole(settings: Settings, publication: Publication) -> bool:
-    """Whether every file of the current version is where readers look for it, by size."""
+    """Whether every file of the current version is where readers look for it."""
     published = settings.published_dir
     sizes = {
         publication.database: publication.database_bytes,
-        DATABASE_NAME: publication.database_bytes,
         **{model.parquet: model.parquet_bytes for model in publication.models},
     }
     link = published / "parquet"
@@ -675,7 +678,18 @@ def _is_whole(settings: Settings, publication: Publication) -> bool:
         and (published / publication.version_path / MANIFEST_NAME).is_file()
         and link.is_symlink()
         and str(link.readlink()) == f"{publication.version_path}/parquet"
+        and _is_same(published / DATABASE_NAME, published / publication.database)
     )
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    """Whether two names are one file or, where links are not possible, equal files.
+
+    Sizes say nothing here: DuckDB's files grow in steps, so those of two versions are often equal.
+    """
+    if _size(first) != _size(second):
+        return False
+    return first.samefile(second) or _sha256(first) == _sha256(second)
 
 
 def _prune(settings: Settings, *, keep: str) -> None:
@@ -724,6 +738,9 @@ def _replace_with_link(source: Path, target: Path) -> None:
 
 def _replace_with_symlink(destination: str, link: Path) -> None:
     draft = link.parent / f"{_WORK_PREFIX}{secrets.token_hex(4)}"
+    if link.is_dir() and not link.is_symlink():
+        # A backup that follows links restores a folder here, over which no link can be renamed.
+        link.replace(link.parent / f"{_WORK_PREFIX}{secrets.token_hex(4)}")
     try:
         # Relative, so that the folder can be moved or mounted elsewhere.
         draft.symlink_to(destination, target_is_directory=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import struct
 from dataclasses import replace
 from datetime import datetime
@@ -234,6 +235,51 @@ def test_a_missing_current_file_is_put_back(settings: Settings) -> None:
     assert publication.changed
     assert fake_warehouse.read_generations(settings.published_file) == {0}
     assert fake_warehouse.leftovers(settings) == []
+
+
+def test_after_a_kill_between_the_names_the_old_content_is_put_back_under_all_of_them(
+    settings: Settings,
+) -> None:
+    versions = settings.published_dir / "versions"
+    fake_warehouse.build(settings, 1)
+    newer = publishing.publish(settings, run_id="first").data_version
+    fake_warehouse.build(settings, 0)
+    older = publishing.publish(settings, run_id="second").data_version
+    sizes = {(versions / name / "throughline.duckdb").stat().st_size for name in (newer, older)}
+    assert len(sizes) == 1, "equal sizes, or this test shows nothing"
+    settings.published_file.unlink()
+    os.link(versions / newer / "throughline.duckdb", settings.published_file)
+
+    publishing.publish(settings, run_id="third")
+
+    assert fake_warehouse.read_generations(settings.published_file) == {0}
+
+
+def test_a_restored_backup_with_a_folder_in_the_links_place_is_healed(settings: Settings) -> None:
+    publishing.publish(settings, run_id="first")
+    link = settings.published_dir / "parquet"
+    content = link.resolve()
+    link.unlink()
+    shutil.copytree(content, link)
+
+    publishing.publish(settings, run_id="second")
+    publishing.publish(settings, run_id="third")
+
+    assert link.is_symlink()
+    assert (link / "marts" / "messages.parquet").is_file()
+    assert fake_warehouse.leftovers(settings) == []
+
+
+def test_an_old_version_that_cannot_be_removed_does_not_fail_the_publish(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("not yours")
+
+    lines: list[str] = []
+    monkeypatch.setattr(publishing, "_prune", refuse)
+    assert publishing.publish(settings, run_id="first", progress=lines.append).changed
+    assert "could not be removed" in lines[-1]
 
 
 def test_a_damaged_manifest_is_replaced(settings: Settings) -> None:

@@ -23,7 +23,7 @@ def test_a_full_disk_leaves_the_old_version_and_no_temporary_file(
     fake_warehouse.build(settings, 1, messages=200_000)
 
     process = child("publish_with_file_limit", settings, 1_000_000)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
 
     assert process.returncode != 0
     assert "could not write" in errors.lower()
@@ -43,7 +43,7 @@ def test_a_kill_at_any_step_leaves_a_whole_version_and_the_next_publish_cleans_u
         fake_warehouse.build(settings, generation)
 
         process = child("publish_and_die", settings, step)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=240)
 
         assert process.returncode in (-signal.SIGKILL, 0), errors
         publication = publishing.current(settings)

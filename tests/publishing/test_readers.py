@@ -25,7 +25,7 @@ from orchestration import publishing
 from orchestration.settings import Settings
 
 NODE = Path(__file__).parent / "node"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 240
 
 
 def wait_for(process: subprocess.Popen[str], text: str) -> None:
