@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 import time
+import traceback
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,20 +41,20 @@ class RunError(RuntimeError):
         super().__init__("\n".join(self.problems))
 
 
-def is_up_to_date(settings: Settings) -> bool:
+def is_up_to_date(settings: Settings, *, waits: bool) -> bool:
     """Whether a run would change nothing: same code, registry and settings, no new file.
 
-    Call it under the warehouse lock.
+    Call it under the warehouse lock. `waits` says whether a file waits to be loaded.
     """
     built = state.read(settings)
     return (
-        built is not None
+        not waits
+        and built is not None
         and built.status == "passed"
         and built.published
         and publishing.current(settings) is not None
         and built.fingerprint == registry.fingerprint(settings)
         and built.last_load_no == transform.last_load_no(settings)
-        and not arrivals.anything_new(settings)
     )
 
 
@@ -131,14 +132,19 @@ def problems(events: Sequence[dg.DagsterEvent]) -> list[str]:
             if failure is not None and failure.description:
                 text = failure.description
             elif data.error is not None:
-                error = data.error.cause or data.error
-                text = error.message.strip()
+                text = _message((data.error.cause or data.error).message)
             else:
                 text = "no message"
             found.append(f"Step {event.step_key} failed:\n{_indented(text)}")
     return found or [
         f"{event.event_type_value}: {event.message}" for event in events if event.is_failure
     ]
+
+
+def _message(message: str) -> str:
+    """What an exception says; ours are written for people, so without the name of their class."""
+    name, _, rest = message.strip().partition(": ")
+    return rest if rest and name.startswith("orchestration.") else message.strip()
 
 
 def _indented(text: str) -> str:
@@ -166,10 +172,12 @@ def run(settings: Settings, *, rebuild: bool, narrator: Narrator) -> None:
     ):
         with locks.warehouse(settings, wait_seconds=WAIT_SECONDS):
             _wait_for_file(settings, narrator)
+            # Asked first of all: a landing zone that is not there is said before Dagster starts.
+            is_waiting = arrivals.anything_new(settings)
             if rebuild:
                 dropped = transform.drop_built(settings)
                 narrator.say(f"Dropped what was built: {', '.join(dropped) or 'nothing there'}")
-            up_to_date = not rebuild and is_up_to_date(settings)
+            up_to_date = not rebuild and is_up_to_date(settings, waits=is_waiting)
         if up_to_date:
             narrator.say("Nothing new has landed and nothing has changed since the last run.")
             return
@@ -214,8 +222,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     try:
         settings = load_settings()
+    except SettingError as error:
+        return _end(CANNOT_START, str(error))
+    try:
         run(settings, rebuild=options.rebuild, narrator=narrator)
-    except (SettingError, registry.RegistryError, landing.LandingError) as error:
+        narrator.say("\n" + headline.render(settings))
+        narrator.say(f"Done in {time.monotonic() - began:.1f} s.")
+    except (registry.RegistryError, landing.LandingError) as error:
         return _end(CANNOT_START, str(error))
     except locks.LockTimeout as error:
         return _end(BUSY, str(error))
@@ -228,8 +241,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _end(FAILED, "\n".join(error.problems) + kept + details + hint)
     except KeyboardInterrupt:
         return _end(INTERRUPTED, "Interrupted. The next run takes up where this one stopped.")
-    print(headline.render(settings))
-    print(f"Done in {time.monotonic() - began:.1f} s.")
+    except Exception as error:
+        # A fault that nobody foresaw: one line for people, the rest for whoever mends it.
+        log = settings.warehouse_dir / "logs" / "crash.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(traceback.format_exc(), encoding="utf-8")
+        return _end(FAILED, f"{type(error).__name__}: {error}\nThe whole story: {log}")
     return SUCCEEDED
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ from orchestration.settings import Settings
 Progress = Callable[[str], None]
 
 TARGETS_KEPT = 3
+FAILURES_TOLD = 5
 
 
 class BuildError(RuntimeError):
@@ -32,7 +34,10 @@ class BuildError(RuntimeError):
 
     def __init__(self, failures: Sequence[str]) -> None:
         self.failures = list(failures)
-        super().__init__("\n".join(self.failures))
+        told = self.failures[:FAILURES_TOLD]
+        if len(self.failures) > len(told):
+            told.append(f"and {len(self.failures) - len(told)} more")
+        super().__init__("\n".join(told))
 
     @property
     def is_lock_conflict(self) -> bool:
@@ -139,6 +144,17 @@ def public_models(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         for node in manifest["nodes"].values()
         if node["resource_type"] == "model" and node.get("access") == "public"
     )
+
+
+def described(node: Mapping[str, Any]) -> str:
+    """What a dbt node says it is: its description, or else the comment that its SQL opens with."""
+    if node.get("description"):
+        return str(node["description"])
+    if node["resource_type"] == "seed":
+        return f"The rows of {Path(node['original_file_path']).name}."
+    comment = re.match(r"(?:\s|\{\{.*?\}\})*((?:--[^\n]*\n)+)", node.get("raw_code") or "", re.S)
+    lines = comment.group(1).splitlines() if comment else []
+    return " ".join(line.removeprefix("--").strip() for line in lines)
 
 
 @dataclass

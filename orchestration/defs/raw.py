@@ -21,6 +21,15 @@ DESCRIPTIONS = {
     "agents": "One row per version of an agent, as its source gave it.",
 }
 
+# Tables that steps keep beside their own assets; declared so that the graph can name them.
+RECORDS = {
+    "loads": "One row per file content, source and log: the load ledger. Kept by landing.",
+    "rejected_rows": "One row per rejected value's row, kept whole with its reason, by landing.",
+    "publications": "One row per published version. Kept by publishing.",
+    "published_ids": "One row per conversation id that was ever published. Kept by publishing.",
+    "id_merges": "One row per published id that gave way to another. Kept by publishing.",
+}
+
 
 def key(log: str) -> dg.AssetKey:
     """The asset of a log."""
@@ -91,4 +100,10 @@ def raw() -> dg.Definitions:
                     },
                 )
 
-    return dg.Definitions(assets=[load])
+    records = [
+        dg.AssetSpec(
+            key(table), description=text, group_name="raw", owners=OWNERS, kinds={"duckdb"}
+        )
+        for table, text in RECORDS.items()
+    ]
+    return dg.Definitions(assets=[load, *records])

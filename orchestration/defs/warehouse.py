@@ -30,7 +30,7 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        return str(dbt_resource_props.get("description") or "")
+        return transform.described(dbt_resource_props)
 
 
 def events(

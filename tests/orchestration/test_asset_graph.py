@@ -1,0 +1,96 @@
+"""What exists, for Dagster: the graph, its checks, and how small its entry is."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import dagster as dg
+import pytest
+from asset_graph import SNAPSHOT, render
+
+from orchestration.settings import REPOSITORY
+
+DESCRIBED = {"raw", "reference", "marts", "reports", "published"}
+
+pytestmark = pytest.mark.xdist_group("orchestration")
+
+
+def test_the_asset_graph_is_the_one_that_was_reviewed(definitions: Any) -> None:
+    assert render(definitions) == SNAPSHOT.read_text(encoding="utf-8"), (
+        "the graph has changed: `make snapshot`, and review the difference"
+    )
+
+
+def test_every_asset_has_an_owner_a_group_a_kind_and_a_description(definitions: Any) -> None:
+    bare = [
+        spec.key.to_user_string()
+        for spec in definitions.resolve_all_asset_specs()
+        if not (spec.owners and spec.group_name and spec.kinds)
+        or (spec.group_name in DESCRIBED and not spec.description)
+    ]
+    assert not bare
+
+
+def test_the_group_of_an_asset_is_its_layer(definitions: Any) -> None:
+    for spec in definitions.resolve_all_asset_specs():
+        assert spec.group_name == spec.key.path[0]
+
+
+def test_every_data_test_of_dbt_is_an_asset_check(definitions: Any) -> None:
+    from orchestration import transform
+    from orchestration.settings import load_settings
+
+    manifest = transform.read_manifest(load_settings())
+    tests = {node["name"] for node in manifest["nodes"].values() if node["resource_type"] == "test"}
+    checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    assert tests
+    assert not tests - checks
+
+
+def test_every_step_queues_for_the_one_writer(definitions: Any) -> None:
+    for step in definitions.resolve_asset_graph().assets_defs:
+        if step.is_executable:
+            assert step.op.pools == {"duckdb"}, step.op.name
+
+
+def test_the_publication_waits_for_every_public_model_and_all_models_are_one_step(
+    definitions: Any,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    published = graph.get(dg.AssetKey(["published", "throughline"]))
+    marts = {
+        spec.key
+        for spec in definitions.resolve_all_asset_specs()
+        if spec.group_name in {"marts", "reports"}
+    }
+    assert marts <= published.parent_keys
+    builders = {
+        step.op.name
+        for step in graph.assets_defs
+        for key in step.keys
+        if key.path[0] in {"staging", "intermediate", "marts", "metrics", "reports"}
+    }
+    assert builders == {"warehouse"}
+
+
+def test_the_entry_is_at_most_fifteen_lines_and_pure_modules_do_not_import_dagster() -> None:
+    folder = REPOSITORY / "orchestration"
+    entry = (folder / "definitions.py").read_text(encoding="utf-8")
+    assert len(entry.splitlines()) <= 15
+    speak_dagster = {"definitions.py", "instance.py", "run.py"}
+    for path in folder.rglob("*.py"):
+        if path.parent.name == "defs" or path.name in speak_dagster:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            assert not any(name.split(".")[0].startswith("dagster") for name in names), path
+
+
+def test_nothing_imports_a_private_module_of_dagster() -> None:
+    for path in (REPOSITORY / "orchestration").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "dagster._" not in text, path
+        assert "dagster_dbt._" not in text, path

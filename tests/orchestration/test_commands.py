@@ -1,0 +1,83 @@
+"""The commands that people type, and what is said about them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import yaml
+
+from orchestration.settings import REPOSITORY, load_settings
+
+COMMANDS = ("run", "test", "ui", "check", "bench", "rebuild", "sample", "snapshot", "lock", "clean")
+
+
+def _read(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def test_every_command_is_a_target_and_stands_in_the_readme() -> None:
+    makefile, readme = _read("Makefile"), _read("README.md")
+    for command in COMMANDS:
+        assert re.search(rf"^{command}:", makefile, re.M), command
+        assert f"make {command}" in readme, command
+
+
+def test_the_readme_names_no_target_that_does_not_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", _read("Makefile"), re.M))
+    assert set(re.findall(r"`make ([a-z]+)", _read("README.md"))) <= targets
+
+
+def test_the_readme_names_every_setting_and_no_other() -> None:
+    source = _read("orchestration/settings.py")
+    settings = set(re.findall(r'(?:path|whole_number)\("([A-Z_]+)"', source))
+    settings |= set(re.findall(r'variables\.get\("([A-Z_]+)"\)', source))
+    assert set(re.findall(r"^\| `([A-Z_]+)`", _read("README.md"), re.M)) == settings
+
+
+def test_the_two_commands_come_first_in_the_readme() -> None:
+    commands = re.findall(r"^make ([a-z]+)", _read("README.md"), re.M)
+    assert commands[:2] == ["run", "test"]
+
+
+def test_continuous_integration_calls_make_test_last() -> None:
+    lines = [line for line in _read(".ci/run").splitlines() if line.strip()]
+    assert lines[-1] == "make test"
+    assert "set -euo pipefail" in lines
+
+
+def test_the_lock_has_a_hash_for_every_package_and_names_no_index() -> None:
+    lock = _read("requirements.lock")
+    assert "://" not in lock
+    assert "--index-url" not in lock
+    assert "dbt-core-experimental-parser==" not in lock
+    for entry in re.split(r"\n(?=\S)", lock):
+        if re.match(r"[a-z0-9]", entry):
+            assert "--hash=sha256:" in entry, entry.splitlines()[0]
+
+
+def test_a_fresh_machine_is_told_which_python_is_missing() -> None:
+    done = subprocess.run(
+        ["make", "install", "PATH=/nonexistent"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Python 3.11, 3.12 or 3.13 is needed" in done.stderr
+
+
+def test_telemetry_is_off_wherever_it_could_be_on() -> None:
+    variables = load_settings({}).environment()
+    assert variables["DAGSTER_DISABLE_TELEMETRY"] == "1"
+    assert variables["DO_NOT_TRACK"] == "1"
+    assert variables["DBT_SEND_ANONYMOUS_USAGE_STATS"] == "false"
+    assert yaml.safe_load(_read("orchestration/dagster.yaml"))["telemetry"] == {"enabled": False}
+    project = yaml.safe_load(_read("dbt_project/dbt_project.yml"))
+    assert project["flags"]["send_anonymous_usage_stats"] is False
+    profile = yaml.safe_load(_read("profiles.yml"))["throughline"]["outputs"]["warehouse"]
+    assert profile["config_options"] == {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
