@@ -1,0 +1,145 @@
+"""`make bench`: the pipeline against the yardsticks.
+
+Belongs here: arguments, progress, the exit status. Does not belong here: running or measuring.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench import __doc__ as description
+from bench import report
+from bench.cases import Case, Plan, Result, now, run_case
+from bench.processes import ProgramError
+
+SHAPES = ("chain", "star", "cycle")
+SHAPE_CONTACTS = 100_000
+# Next to nothing to do: what starting Python, Dagster and dbt costs.
+SMALLEST = Case(contacts=100)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        numbers = [int(part.replace("_", "")) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write whole numbers such as 1_000_000,10_000_000"
+        )
+    return numbers
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='make bench ARGS="…"', description=description)
+    parser.add_argument(
+        "--contacts", type=_numbers, metavar="N,…", help="sizes (default: 1_000_000)"
+    )
+    parser.add_argument("--full", action="store_true", help="1 and 10 million contacts")
+    parser.add_argument(
+        "--messages-per-contact",
+        type=_numbers,
+        default=[0, 8],
+        metavar="N,…",
+        help="with and without messages (default: 0,8)",
+    )
+    parser.add_argument(
+        "--no-shapes", action="store_true", help="leave out the chain, star and cycle of 100,000"
+    )
+    parser.add_argument(
+        "--shape-contacts", type=int, default=SHAPE_CONTACTS, metavar="N", help="their size"
+    )
+    parser.add_argument(
+        "--dir", type=Path, metavar="DIR", help="where the data goes (default: a temporary folder)"
+    )
+    parser.add_argument("--keep", action="store_true", help="do not remove the data")
+    parser.add_argument("--memory-limit", default="4GB", help="DuckDB's (default: %(default)s)")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="DuckDB's (default: all)"
+    )
+    parser.add_argument(
+        "--recursion-limit",
+        type=float,
+        default=300,
+        metavar="SECONDS",
+        help="stop the recursive query after this time (default: %(default)s)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there")
+    return parser
+
+
+def _cases(options: argparse.Namespace) -> list[Case]:
+    sizes = options.contacts or ([1_000_000, 10_000_000] if options.full else [1_000_000])
+    cases = [] if options.no_shapes else [SMALLEST]
+    cases += [Case(size, messages) for size in sizes for messages in options.messages_per_contact]
+    if not options.no_shapes:
+        cases += [Case(options.shape_contacts, shape=shape) for shape in SHAPES]
+    return cases
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks.
+
+    Returns:
+        0; 1 when a program failed or two that should agree do not; 2 when the disk is too small.
+    """
+    options = _parser().parse_args(arguments)
+    cases = _cases(options)
+    parent = options.dir or Path(tempfile.gettempdir())
+    parent.mkdir(parents=True, exist_ok=True)
+    needed, free = max(case.disk_bytes for case in cases), shutil.disk_usage(parent).free
+    print(f"{len(cases)} cases, one after the other, in {parent}")
+    print(f"up to {needed / 1e9:.1f} GB of disk are needed at a time, {free / 1e9:.1f} GB are free")
+    if needed > free:
+        print("error: not enough room: give another --dir or a smaller --contacts", file=sys.stderr)
+        return 2
+    folder = Path(tempfile.mkdtemp(prefix="throughline-bench-", dir=parent))
+    plan = Plan(
+        folder=folder,
+        memory_limit=options.memory_limit,
+        threads=options.threads,
+        recursion_limit=options.recursion_limit,
+        keep=options.keep,
+    )
+    print(report.heading(plan) + "\n", flush=True)
+    results: list[Result] = []
+    failed = False
+    began = now()
+
+    def tell(line: str) -> None:
+        print(f"[{now() - began:5.0f} s]   {line}", file=sys.stderr, flush=True)
+
+    for case in cases:
+        tell(case.title)
+        # A chain of 100,000 would take hours; a minute shows it.
+        limit = min(plan.recursion_limit, 60) if case.shape else plan.recursion_limit
+        try:
+            result = run_case(case, replace(plan, recursion_limit=limit), tell)
+        except ProgramError as error:
+            failed = True
+            print(f"{case.title}\n  FAILED: {error}\n", flush=True)
+            continue
+        results.append(result)
+        failed = failed or bool(result.differences) or not result.scipy_agrees
+        print(report.text(result) + "\n", flush=True)
+        if options.json:
+            options.json.write_text(json.dumps(report.as_json(plan, results), indent=2) + "\n")
+    if results:
+        print(report.verdicts(results))
+    if options.keep or failed:
+        print(f"what was written is in {folder}")
+    else:
+        shutil.rmtree(folder)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
