@@ -1,6 +1,4 @@
-{{ config(materialized='view') }}
-
--- One row per id that resolves, and source. A view: it repeats what other tables hold.
+-- One row per id that resolves, its kind and source. Sorted by id: a look-up reads one place.
 with contacts as (
     select * from {{ ref('int_contacts__enriched') }}
 ),
@@ -86,12 +84,24 @@ former_ids as (
             published_ids.conversation_id = last_merges.old_conversation_id
             and last_merges.recency = 1
     where published_ids.conversation_id <> identified.conversation_id
+),
+
+unioned as (
+    select * from contact_ids
+    union all
+    select * from missing_contact_ids
+    union all
+    select * from current_ids
+    union all
+    select * from former_ids
 )
 
-select * from contact_ids
-union all
-select * from missing_contact_ids
-union all
-select * from current_ids
-union all
-select * from former_ids
+select
+    id,
+    id_kind,
+    source,
+    conversation_id,
+    since,
+    reason
+from unioned
+order by id, source, id_kind
