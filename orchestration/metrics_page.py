@@ -52,10 +52,10 @@ class Metric:
 
 
 def metrics(manifest: Mapping[str, Any]) -> list[Metric]:
-    """Every metric of dbt's manifest, in the order of the YAML.
+    """Every metric of dbt's manifest, in the order of the columns that show them.
 
     Raises:
-        KeyError: a metric lacks one of the fields that its `config.meta` must hold.
+        KeyError: a metric's `config.meta` lacks a field, or names a column that there is not.
     """
     found = []
     for node in manifest["metrics"].values():
@@ -75,7 +75,14 @@ def metrics(manifest: Mapping[str, Any]) -> list[Metric]:
                 denominator=(parameters.get("denominator") or {}).get("name", ""),
             )
         )
-    return found
+    # The manifest's own order changes when dbt parses only what has changed.
+    places = {
+        f"{node['name']}.{column}": (node["schema"] != "reports", node["name"], position)
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+        for position, column in enumerate(node["columns"])
+    }
+    return sorted(found, key=lambda metric: places[metric.column])
 
 
 def dimensions(manifest: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
