@@ -11,6 +11,7 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 
 from orchestration import transform
+from orchestration.instance import quicken_history
 from orchestration.narrator import Narrator
 from orchestration.settings import REPOSITORY, load_settings
 
@@ -18,6 +19,7 @@ from orchestration.settings import REPOSITORY, load_settings
 @dg.definitions
 def resources() -> dg.Definitions:
     settings = load_settings()
+    quicken_history()
     # dbt finds the warehouse through these. Where Dagster lives was decided before it started.
     home = os.environ.get("DAGSTER_HOME")
     os.environ.update(settings.environment())

@@ -141,6 +141,16 @@ def test_the_home_of_dagster_is_prepared_with_telemetry_off(settings: Settings) 
         assert not instance.telemetry_enabled
 
 
+def test_a_damaged_history_is_put_aside(settings: Settings) -> None:
+    with dagster_instance.open_instance(settings) as instance:
+        assert instance.get_runs_count() == 0
+    for path in settings.dagster_home.rglob("runs.db*"):
+        path.write_bytes(b"no database at all" * 1000)
+    with dagster_instance.open_instance(settings) as instance:
+        assert instance.get_runs_count() == 0
+    assert len(list(settings.warehouse_dir.glob("dagster-damaged-*"))) == 1
+
+
 def test_dbt_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("the kernel of this system does not offer it")
