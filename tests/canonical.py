@@ -16,7 +16,7 @@ from harness import Row, sorted_rows
 ARRIVAL = {"first_loaded_at", "changed_at", "loaded_at", "first_load_no", "last_load_no"}
 ARRIVAL |= {"since", "since_at", "resolves_since", "known_since", "anchor_contact_id"}
 # Their rows say how ids came about.
-ABOUT_NAMES = {"marts.conversation_ids"}
+ABOUT_NAMES = {"marts.conversation_ids", "marts.conversation_merges"}
 
 
 def canonical(snapshot: Mapping[str, list[Row]]) -> dict[str, list[Row]]:

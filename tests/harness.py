@@ -3,8 +3,8 @@
 Belongs here: writing landing files, one run (land, `dbt build`, publish), reading tables.
 Does not belong here: expectations of any kind.
 
-dbt lives in one child process per pipeline: it parses once, keeps the manifest, and leaves neither
-its global state nor an open warehouse in the process that runs the tests.
+dbt lives in one child process for all pipelines of a test process: it parses once, which costs more
+than a build, and leaves neither its global state nor an open warehouse in the process of the tests.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import csv
 import gzip
 import io
 import json
-import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,13 +78,6 @@ class Pipeline:
         self.settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
         self.runs = 0
         self._files = 0
-        self._dbt: _Dbt | None = None
-
-    def close(self) -> None:
-        """Stop dbt's process."""
-        if self._dbt is not None:
-            self._dbt.stop()
-            self._dbt = None
 
     # --- writing
 
@@ -158,15 +152,13 @@ class Pipeline:
                 landing.land_log(connection, self.settings, log, run_id=self._run_id)
 
     def build(self, *, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
-        """`dbt build`."""
-        if self._dbt is None:
-            registry.validate(self.settings)
-            self._dbt = _Dbt(self.settings, self.home)
-        arguments = ["build"]
+        """`dbt build`, without the unit tests: they do not depend on what was loaded."""
+        registry.validate(self.settings)
+        arguments = ["build", "--exclude-resource-type", "unit_test"]
         arguments += ["--select", *select] if select else []
         arguments += ["--exclude", *exclude] if exclude else []
         transform.begin(self.settings, self._run_id)
-        failures = self._dbt.invoke(arguments)
+        failures = _Dbt.of_this_process().invoke(arguments, self.settings)
         transform.finish(self.settings, passed=not failures, complete=not select and not exclude)
         if failures:
             raise PipelineError("dbt build failed:\n" + "\n".join(failures))
@@ -261,42 +253,48 @@ def _write_parquet(path: Path, columns: Sequence[str], rows: Sequence[Mapping[st
 
 
 class _Dbt:
-    """dbt in a child process that stays: each request is one line, each answer is one line."""
+    """dbt in a child process that stays: each request is one line, each answer is one line.
 
-    def __init__(self, settings: Settings, home: Path) -> None:
-        self._log = home / "dbt.log"
-        settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+    The manifest names the folder of the registry, so all pipelines share one: a pipeline's own
+    registry is copied there before it builds.
+    """
+
+    _instance: _Dbt | None = None
+
+    @classmethod
+    def of_this_process(cls) -> _Dbt:
+        """The one of this test process; it ends, and removes its folder, with this process."""
+        if cls._instance is None:
+            cls._instance = cls(Path(tempfile.mkdtemp(prefix="throughline-dbt-")))
+        return cls._instance
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._registry = folder / "registry"
+        self._registry.mkdir()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("dbt_server.py")), str(self._log)],
+            [sys.executable, "-P", str(Path(__file__).with_name("dbt_server.py")), str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            cwd=settings.dbt_project_dir,
-            env={**os.environ, **settings.environment()},
+            cwd=folder,
             text=True,
         )
 
-    def invoke(self, arguments: Sequence[str]) -> list[str]:
+    def invoke(self, arguments: Sequence[str], settings: Settings) -> list[str]:
         """Run a dbt command; one line for everything that failed, none when all is well."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(list(arguments)) + "\n")
+        for path in settings.registry_dir.iterdir():
+            shutil.copyfile(path, self._registry / path.name)
+        settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+        settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
+        environment = {**settings.environment(), "REGISTRY_DIR": str(self._registry)}
+        request = {"arguments": list(arguments), "environment": environment}
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
             self._process.wait()
-            tail = self._log.read_text(encoding="utf-8", errors="replace")[-4000:]
-            return [f"dbt ended with {self._process.returncode}:\n{tail}"]
+            return [f"dbt ended with {self._process.returncode}: run this test alone with -s"]
         failures: list[str] = json.loads(answer)
         return failures
-
-    def stop(self) -> None:
-        """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()

@@ -67,6 +67,7 @@ class Logs:
 class Conversation:
     """One conversation: its contacts in order, and the rows that belong to it."""
 
+    source: str
     contacts: list[Row]
     missing: set[str]
     order_is_fixed: bool
@@ -142,7 +143,7 @@ def _is_rejected(one: Row | None, other: Row | None, policy: Policy) -> bool:
     return bool(gap > timedelta(days=policy.max_gap_days))
 
 
-def conversations(logs: Logs, policy: Policy) -> list[Conversation]:
+def conversations(source: str, logs: Logs, policy: Policy) -> list[Conversation]:
     """Every conversation of a source, its contacts in order.
 
     With a policy, contacts must not carry a `conversation_ref`: the contract does not say which
@@ -200,6 +201,7 @@ def conversations(logs: Logs, policy: Policy) -> list[Conversation]:
         ordered, is_fixed = _ordered(members, arrows)
         found.append(
             Conversation(
+                source=source,
                 contacts=ordered,
                 missing=ids - set(contacts),
                 order_is_fixed=is_fixed,
@@ -318,7 +320,12 @@ def conversation_facts(one: Conversation) -> Row:
     if kinds["bot"]:
         level = "partially_automated" if humans else "fully_automated"
     amounts = [float(row["amount"]) for row in one.transactions]
+    is_bot_first: Any = contacts[0]["agent_kind"] == "bot" if one.order_is_fixed else OPEN
     return {
+        "source": one.source,
+        "project_id": contacts[0]["project_id"],
+        "channel": contacts[0]["channel"],
+        "_is_bot_first": is_bot_first,
         "started_at": min(row["started_at"] for row in contacts),
         "closed_at": closed_at,
         "is_closed": not is_open,
@@ -345,6 +352,8 @@ def conversation_facts(one: Conversation) -> Row:
         and all(a != b for a, b in pairwise(path))
         else OPEN,
         "automation_level": level,
+        # Which of several contacts says why the conversation closed is left open.
+        "close_reason": contacts[0]["end_reason"] if closed_at and len(contacts) == 1 else OPEN,
         "is_answered": any(replies.values()),
         "is_answered_by_human": bool(human_replies),
         "first_visitor_message_at": min(asked) if asked else OPEN,
@@ -363,6 +372,14 @@ def conversation_facts(one: Conversation) -> Row:
         "transaction_count": len(one.transactions),
         "transaction_amount": round(sum(amounts), 4) if amounts else OPEN,
     }
+
+
+def _wait(contact: Row, inward: Sequence[Row]) -> Any:
+    """From the request to the start; a contact that starts before its request is left open."""
+    if not inward:
+        return None
+    wait = _seconds(contact["started_at"], inward[0]["requested_at"])
+    return OPEN if wait is not None and wait < 0 else wait
 
 
 def _turns(contact: Row, messages: list[Row]) -> list[float]:
@@ -413,14 +430,18 @@ def contact_facts(one: Conversation) -> dict[str, Row]:
         if csat is not None and not replies[name] and row["agent_id"] in answered_by:
             # The respondent answered in another contact of the conversation.
             credited = OPEN
-        sale: Any = OPEN
-        if one.transactions and not tied and last_reply is not None and last_reply[1] == name:
-            sale = amount
+        is_credited = last_reply is not None and last_reply[1] == name
+        # Whether no sale is null or 0 is left open.
+        sale: Any = amount if one.transactions and is_credited and not tied else OPEN
         fixed = one.order_is_fixed
         before = one.contacts[place - 1]["contact_id"] if place else None
         after = one.contacts[place + 1]["contact_id"] if place + 1 < len(one.contacts) else None
         is_chain = _is_chain(one)
         facts[name] = {
+            "source": one.source,
+            "visitor_id": row["visitor_id"],
+            "project_id": row["project_id"],
+            "channel": row["channel"],
             "contact_no": place + 1 if fixed else OPEN,
             "agent_id": row["agent_id"],
             "agent_kind": row["agent_kind"],
@@ -436,9 +457,7 @@ def contact_facts(one: Conversation) -> dict[str, Row]:
             "previous_contact_id": before if fixed and is_chain else OPEN,
             "next_contact_id": after if fixed and is_chain else OPEN,
             "transfer_wait_seconds": (
-                (_seconds(row["started_at"], inward[0]["requested_at"]) if inward else None)
-                if len(inward) <= 1 and counts_are_fixed
-                else OPEN
+                _wait(row, inward) if len(inward) <= 1 and counts_are_fixed else OPEN
             ),
             "duration_seconds": _seconds(row["ended_at"], row["started_at"]),
             "first_reply_seconds": _seconds(first, min(asked) if asked else row["started_at"])
@@ -455,6 +474,8 @@ def contact_facts(one: Conversation) -> dict[str, Row]:
             "messages_received_count": len(asked) if mine else OPEN,
             "csat_score": credited,
             "transaction_amount": sale,
+            "_transactions": OPEN if tied else len(one.transactions) if is_credited else 0,
+            "_revenue": OPEN if tied else amount if is_credited else 0,
         }
     return facts
 
@@ -503,6 +524,13 @@ def _median(values: Sequence[float]) -> float | None:
     return statistics.median(values) if values else None
 
 
+def _p90(values: Sequence[float]) -> float | None:
+    """Interpolated, as the median of an even number is."""
+    if len(values) < 2:
+        return values[0] if values else None
+    return statistics.quantiles(values, n=10, method="inclusive")[-1]
+
+
 def _unless_open(values: Sequence[Any], figure: Any) -> Any:
     return OPEN if any(value is OPEN for value in values) else figure(values)
 
@@ -522,6 +550,14 @@ def statistical_measures(facts: Sequence[Row]) -> Row:
     transferred = _column(facts, "is_transferred", sum)
     fully = sum(row["automation_level"] == "fully_automated" for row in facts)
     contacts = sum(row["contact_count"] for row in facts)
+    promoters, detractors = sum(score >= 9 for score in nps), sum(score <= 6 for score in nps)
+    # How an escalation counts that no bot began is left open.
+    escalated: Any = OPEN
+    if all(
+        row["_is_bot_first"] is True or row["_is_bot_first"] is row["is_escalated"] is False
+        for row in facts
+    ):
+        escalated = _column(facts, "is_escalated", sum)
     return {
         "conversations": number,
         "answered": sum(row["is_answered"] for row in facts),
@@ -532,17 +568,26 @@ def statistical_measures(facts: Sequence[Row]) -> Row:
         "transfer_rate": OPEN if transferred is OPEN else _over(transferred, number),
         "transfers": _column(facts, "transfer_count", sum),
         "bounced": _column(facts, "is_bounced", sum),
+        "bot_first": _column(facts, "_is_bot_first", sum),
+        "escalated": escalated,
+        "escalation_rate": OPEN
+        if escalated is OPEN
+        else _over(escalated, sum(row["_is_bot_first"] for row in facts)),
         "fully_automated": fully,
+        "automation_rate": _over(fully, number),
         "first_reply_median_seconds": _median(_values(facts, "first_reply_seconds")),
+        "first_reply_p90_seconds": _p90(_values(facts, "first_reply_seconds")),
         "resolution_median_seconds": _median(_values(facts, "resolution_seconds")),
+        "resolution_p90_seconds": _p90(_values(facts, "resolution_seconds")),
         "handle_mean_seconds": _column(facts, "handle_seconds", _mean),
         "csat_responses": len(csat),
         "csat_positive": sum(score >= 4 for score in csat),
         "csat_rate": _over(sum(score >= 4 for score in csat), len(csat)),
         "csat_mean": _mean(csat),
         "nps_responses": len(nps),
-        "nps_promoters": sum(score >= 9 for score in nps),
-        "nps_detractors": sum(score <= 6 for score in nps),
+        "nps_promoters": promoters,
+        "nps_detractors": detractors,
+        "nps": _over(100 * (promoters - detractors), len(nps)),
         "transactions": transactions,
         "converted": sum(row["transaction_count"] > 0 for row in facts),
         "conversion_rate": _over(transactions, number),
@@ -561,6 +606,8 @@ def contacts_measures(facts: Sequence[Row]) -> Row:
     durations = _values(facts, "duration_seconds")
     csat = _values(facts, "csat_score")
     is_csat_open = any(score is OPEN for score in csat)
+    # Whether revenue without a sale is null or 0 is left open.
+    sales = any(row["_transactions"] is not OPEN and row["_transactions"] for row in facts)
     return {
         "contacts": number,
         "answered": sum(row["is_answered"] for row in facts),
@@ -582,38 +629,55 @@ def contacts_measures(facts: Sequence[Row]) -> Row:
         else OPEN,
         "csat_responses": OPEN if is_csat_open else len(csat),
         "csat_rate": OPEN if is_csat_open else _over(sum(score >= 4 for score in csat), len(csat)),
+        "messages_sent": _column(facts, "messages_sent_count", sum),
+        "messages_received": _column(facts, "messages_received_count", sum),
+        "transactions": _column(facts, "_transactions", sum),
+        "revenue": _column(facts, "_revenue", sum) if sales else OPEN,
+        "closing_delay_mean_seconds": _column(humans, "closing_delay_seconds", _mean)
+        if humans
+        else OPEN,
     }
 
 
-ReportKey = tuple[str, date, str, str]
+# (period_grain, period_start, dimension, source, dimension_value)
+ReportKey = tuple[str, date, str, str | None, str | None]
 
 
-def statistical_report(
+def statistical_groups(
     source: str, found: Sequence[Conversation], policy: Policy
-) -> dict[ReportKey, Row]:
-    """Rows by (period_grain, period_start, dimension, dimension_value): `source` and `agent`."""
-    groups: dict[ReportKey, list[Row]] = defaultdict(list)
+) -> Iterator[tuple[ReportKey, Row]]:
+    """Each closed conversation's facts under every row of the report that counts it."""
     for one in found:
         facts = conversation_facts(one)
         if not facts["is_closed"]:
             continue
+        some = one.contacts[0]
         agents = {row["agent_id"] for row in one.contacts} - {None}
+        rows: list[tuple[str, str | None, str | None]] = [
+            ("all", None, None),
+            ("source", source, source),
+            ("project", source, some["project_id"]),
+            ("channel", None, some["channel"]),
+            ("automation_level", None, facts["automation_level"]),
+            *(("agent", source, agent) for agent in agents),
+        ]
         for grain, start in _periods(facts["closed_at"], policy.report_zone):
-            groups[grain, start, "source", source].append(facts)
-            for agent in agents:
-                groups[grain, start, "agent", agent].append(facts)
-    return {key: statistical_measures(facts) for key, facts in groups.items()}
+            yield from (((grain, start, *row), facts) for row in rows)
 
 
-def contacts_report(
+def contacts_groups(
     source: str, found: Sequence[Conversation], policy: Policy
-) -> dict[ReportKey, Row]:
-    """Rows by (period_grain, period_start, dimension, dimension_value): `source` and `agent`."""
-    groups: dict[ReportKey, list[Row]] = defaultdict(list)
+) -> Iterator[tuple[ReportKey, Row]]:
+    """Each contact's facts under every row of the report that counts it."""
     for one in found:
         for facts in contact_facts(one).values():
+            rows: list[tuple[str, str | None, str | None]] = [
+                ("all", None, None),
+                ("source", source, source),
+                ("project", source, facts["project_id"]),
+                ("channel", None, facts["channel"]),
+                ("agent", source, facts["agent_id"]),
+                ("agent_kind", None, facts["agent_kind"]),
+            ]
             for grain, start in _periods(facts["started_at"], policy.report_zone):
-                groups[grain, start, "source", source].append(facts)
-                if facts["agent_id"] is not None:
-                    groups[grain, start, "agent", facts["agent_id"]].append(facts)
-    return {key: contacts_measures(facts) for key, facts in groups.items()}
+                yield from (((grain, start, *row), facts) for row in rows)

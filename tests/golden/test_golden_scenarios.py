@@ -8,7 +8,6 @@ warehouse gets all stages in one load.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,43 +73,37 @@ def _snapshot(pipeline: Pipeline) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     pipeline = _pipeline(tmp_path_factory.mktemp("golden"))
     told = Story()
-    try:
-        for stage in range(STAGES):
-            _write(pipeline, stage, name=f"stage_{stage}", fmt="csv")
-            pipeline.run()
-            told.after.append(_snapshot(pipeline))
-            told.checksums.append(_checksums(pipeline))
-            pipeline.run()
-            told.after_repeat.append(_snapshot(pipeline))
-            told.checksums_repeat.append(_checksums(pipeline))
-        pipeline.rebuild()
-        told.rebuilt = _snapshot(pipeline)
-        told.rebuilt_checksums = _checksums(pipeline)
-        for stage in range(STAGES):
-            told.redelivered_rows += _write(
-                pipeline, stage, name=f"again_{stage}", fmt="jsonl.gz", backwards=True
-            )
+    for stage in range(STAGES):
+        _write(pipeline, stage, name=f"stage_{stage}", fmt="csv")
         pipeline.run()
-        told.redelivered = _snapshot(pipeline)
-        told.published = {name: pipeline.published(name) for name in pipeline.public_models()}
-        yield told
-    finally:
-        pipeline.close()
+        told.after.append(_snapshot(pipeline))
+        told.checksums.append(_checksums(pipeline))
+        pipeline.run()
+        told.after_repeat.append(_snapshot(pipeline))
+        told.checksums_repeat.append(_checksums(pipeline))
+    pipeline.rebuild()
+    told.rebuilt = _snapshot(pipeline)
+    told.rebuilt_checksums = _checksums(pipeline)
+    for stage in range(STAGES):
+        told.redelivered_rows += _write(
+            pipeline, stage, name=f"again_{stage}", fmt="jsonl.gz", backwards=True
+        )
+    pipeline.run()
+    told.redelivered = _snapshot(pipeline)
+    told.published = {name: pipeline.published(name) for name in pipeline.public_models()}
+    return told
 
 
 @pytest.fixture(scope="module")
-def in_one_load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
+def in_one_load(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     pipeline = _pipeline(tmp_path_factory.mktemp("golden_in_one_load"))
-    try:
-        for stage in range(STAGES):
-            _write(pipeline, stage, name=f"stage_{stage}", fmt="jsonl")
-        pipeline.run()
-        yield pipeline.snapshot()
-    finally:
-        pipeline.close()
+    for stage in range(STAGES):
+        _write(pipeline, stage, name=f"stage_{stage}", fmt="jsonl")
+    pipeline.run()
+    return pipeline.snapshot()
 
 
 def _of(snapshot: Snapshot, table: str, scenario: Scenario) -> list[Row]:

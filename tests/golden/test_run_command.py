@@ -1,4 +1,4 @@
-"""`make run` as a user has it: the command itself, with Dagster, on some of the golden scenarios."""
+"""`make run` as a user has it: the command itself, with Dagster, on many golden scenarios."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -50,7 +49,7 @@ TRANSFERS = """
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     pipeline = Pipeline(tmp_path_factory.mktemp("long_shapes"), threads=2)
     with duckdb.connect() as connection:
         for shape in ("chain", "star", "circle"):
@@ -59,11 +58,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
                 folder.mkdir(parents=True)
                 values = {"size": SIZE} | ({"shape": shape} if log == "transfers" else {})
                 connection.sql(query, params=values).write_parquet(str(folder / "all.parquet"))
-    try:
-        pipeline.run()
-        yield pipeline
-    finally:
-        pipeline.close()
+    pipeline.run()
+    return pipeline
 
 
 @pytest.mark.parametrize("shape", ["chain", "star", "circle"])

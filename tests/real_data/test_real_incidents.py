@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,13 +21,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     pipeline = Pipeline(tmp_path_factory.mktemp("real_data"), landing_dir=DATA / "landing")
-    try:
-        pipeline.run()
-        yield pipeline
-    finally:
-        pipeline.close()
+    pipeline.run()
+    return pipeline
 
 
 @pytest.fixture(scope="module")
