@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from orchestration.landing.logs import Column, Kind, Log
-from orchestration.landing.sql import Bindings, identifier, sql
+from orchestration.landing.sql import Bindings, sql
 
 # ASCII white space; DuckDB's trim without this argument removes spaces only.
 _WHITE_SPACE = "e' \\t\\r\\n\\f\\v'"
@@ -22,41 +22,55 @@ _OFFSET = r"Z|[+-]\d\d(:?\d\d)?"
 _INSTANT = rf"{_DATE}([T ]{_TIME}({_OFFSET})?)?"
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
-# Regular expressions and branches that would otherwise be repeated for every timestamp column.
-# A wall clock never has a sign behind its minutes, so a sign there begins an offset.
+# What would otherwise be repeated for every column. Trimming walks through the whole text, so the
+# first and the last character say whether there is anything to trim.
+#
+# The form of a timestamp: '?' is none, '' has no offset, otherwise it is the offset as written. A
+# wall clock never has a sign behind its minutes, so a sign there begins an offset.
 MACROS = f"""
 create or replace temporary macro landing_is_blank(value) as
     value < '!' and trim(value, {_WHITE_SPACE}) = '';
 create or replace temporary macro landing_text_or_null(value) as
     case when value < '!' and trim(value, {_WHITE_SPACE}) = '' then null else value end;
 create or replace temporary macro landing_bare(value) as
-    nullif(trim(value, {_WHITE_SPACE}), '');
+    case
+        when value < '!' or right(value, 1) < '!' then nullif(trim(value, {_WHITE_SPACE}), '')
+        else value
+    end;
 create or replace temporary macro landing_bare_instant(value) as
-    nullif(trim(replace(value, '[Etc/UTC]', ''), {_WHITE_SPACE}), '');
-create or replace temporary macro landing_is_instant(value) as
-    regexp_full_match(value, '{_INSTANT}');
+    case
+        when value < '!' or right(value, 1) < '!' or right(value, 1) = ']'
+            then nullif(trim(replace(value, '[Etc/UTC]', ''), {_WHITE_SPACE}), '')
+        else value
+    end;
 create or replace temporary macro landing_is_number(value) as
     regexp_full_match(value, '{_NUMBER}');
-create or replace temporary macro landing_has_offset(value) as
-    right(value, 1) = 'Z' or regexp_matches(substr(value, 17), '[+-]');
-create or replace temporary macro landing_offset_minutes(shift) as
-    case when shift[1] = '-' then -1 else 1 end * (
-        cast(shift[2:3] as integer) * 60
-        + case when length(shift) > 3 then cast(shift[-2:] as integer) else 0 end
-    );
-create or replace temporary macro landing_offset_is_real(shift) as
-    cast(shift[2:3] as integer) <= 18
-    and (length(shift) <= 3 or cast(shift[-2:] as integer) <= 59);
-create or replace temporary macro landing_shift(value) as
-    regexp_extract(value, '[+-]\\d\\d(:?\\d\\d)?$');
-create or replace temporary macro landing_instant(value) as
+create or replace temporary macro landing_form(value) as
     case
-        when not landing_is_instant(value) then null
-        when right(value, 1) = 'Z' then try_cast(left(value, -1) as timestamp)
-        when not landing_has_offset(value) then try_cast(value as timestamp)
-        when landing_offset_is_real(landing_shift(value))
-            then try_cast(left(value, -length(landing_shift(value))) as timestamp)
-                - to_minutes(landing_offset_minutes(landing_shift(value)))
+        when value is null then null
+        when not regexp_full_match(value, '{_INSTANT}') then '?'
+        when right(value, 1) = 'Z' then 'Z'
+        when contains(substr(value, 17), '+') or contains(substr(value, 17), '-')
+            then regexp_extract(value, '[+-][0-9:]+$')
+        else ''
+    end;
+create or replace temporary macro landing_offset_is_real(form) as
+    cast(form[2:3] as integer) <= 18
+    and (length(form) <= 3 or cast(form[-2:] as integer) <= 59);
+create or replace temporary macro landing_offset_minutes(form) as
+    case when form[1] = '-' then -1 else 1 end * (
+        cast(form[2:3] as integer) * 60
+        + case when length(form) > 3 then cast(form[-2:] as integer) else 0 end
+    );
+create or replace temporary macro landing_instant(value, form) as
+    case
+        when form = '' then try_cast(value as timestamp)
+        when form = 'Z'
+            then coalesce(try_cast(value as timestamp), try_cast(left(value, -1) as timestamp))
+        when form = '?' then null
+        when landing_offset_is_real(form)
+            then try_cast(left(value, -length(form)) as timestamp)
+                - to_minutes(landing_offset_minutes(form))
     end;
 create or replace temporary macro landing_is_in_range(instant) as
     instant >= timestamp '0001-01-01' and instant <= timestamp '9999-12-31 23:59:59.999999';
@@ -111,39 +125,39 @@ def prepared(log: Log, relation: str, shapes: Mapping[str, Shape]) -> str:
         shapes: the shape of each column that the file has.
 
     Returns:
-        A query with everything that `relation` has, `bare_*` (trimmed text of instants and numbers
-        that came as text), `out_*` (converted values) for each column that the file has.
+        A query with everything that `relation` has, and for the columns that the file has `bare_*`
+        (trimmed text of instants and numbers that came as text), `form_*` (see `MACROS`) and
+        `out_*` (converted values).
     """
-    bare, out = [], []
+    bare, form, out = [], [], []
     for column in log.columns:
-        shape = shapes.get(column.name)
+        shape, name = shapes.get(column.name), column.name
         if shape is None:
             continue
-        given = identifier(f"in_{column.name}")
-        if shape is Shape.TEXT and column.kind in (Kind.INSTANT, Kind.SCORE, Kind.AMOUNT):
-            macro = "landing_bare_instant" if column.kind is Kind.INSTANT else "landing_bare"
-            bare.append(f"{macro}({given}) as {identifier(f'bare_{column.name}')}")
-        out.append(f"{_converted(column, shape)} as {identifier(f'out_{column.name}')}")
-    return sql(
-        "select *, @{out} from (select *, @{bare} from (@{relation}))",
-        out=", ".join(out) or "null as nothing",
-        bare=", ".join(bare) or "null as nothing_bare",
-        relation=relation,
-    )
+        if shape is Shape.TEXT and column.kind is Kind.INSTANT:
+            bare.append(f"landing_bare_instant(in_{name}) as bare_{name}")
+            form.append(f"landing_form(bare_{name}) as form_{name}")
+        elif shape is Shape.TEXT and column.kind in (Kind.SCORE, Kind.AMOUNT):
+            bare.append(f"landing_bare(in_{name}) as bare_{name}")
+        out.append(f"{_converted(column, shape)} as out_{name}")
+    for layer in (bare, form, out):
+        if layer:
+            added = ", ".join(layer)
+            relation = sql("select *, @{added} from (@{inner})", added=added, inner=relation)
+    return relation
 
 
 def _converted(column: Column, shape: Shape) -> str:
-    given, bare = identifier(f"in_{column.name}"), identifier(f"bare_{column.name}")
-    number = (
-        given if shape is Shape.NUMBER else f"case when landing_is_number({bare}) then {bare} end"
-    )
+    given, bare, form = (f"{prefix}_{column.name}" for prefix in ("in", "bare", "form"))
+    is_text = shape is Shape.TEXT
+    number = f"case when landing_is_number({bare}) then {bare} end" if is_text else given
     match column.kind:
         case Kind.ID | Kind.CODE:
             return f"landing_text_or_null({given})"
         case Kind.TEXT:
             return f"nullif({given}, '')"
         case Kind.INSTANT:
-            return f"landing_instant({bare})" if shape is Shape.TEXT else given
+            return f"landing_instant({bare}, {form})" if is_text else given
         case Kind.SCORE:
             return f"try_cast({number} as double)"
         case Kind.AMOUNT:
@@ -154,13 +168,13 @@ def local_times(log: Log, shapes: Mapping[str, Shape]) -> str:
     """The expression of `local_times`: a bit for each instant that came without an offset."""
     terms = []
     for name, bit in log.timestamp_bits.items():
-        shape, bare, out = shapes.get(name), identifier(f"bare_{name}"), identifier(f"out_{name}")
-        if shape is Shape.TEXT:
-            terms.append(
-                f"case when {bare} is null or landing_has_offset({bare}) then 0 else {bit} end"
-            )
-        elif shape is Shape.WALL:
-            terms.append(f"case when {out} is null then 0 else {bit} end")
+        match shapes.get(name):
+            case Shape.TEXT:
+                terms.append(f"case when form_{name} = '' then {bit} else 0 end")
+            case Shape.WALL:
+                terms.append(f"case when out_{name} is null then 0 else {bit} end")
+            case _:
+                pass
     return " + ".join(terms) or "0"
 
 
@@ -191,7 +205,7 @@ def _column_checks(
     bindings: Bindings,
 ) -> list[Check]:
     name = column.name
-    given, bare, out = (identifier(f"{prefix}_{name}") for prefix in ("in", "bare", "out"))
+    given, bare, form, out = (f"{prefix}_{name}" for prefix in ("in", "bare", "form", "out"))
     text = f"cast({given} as varchar)"
     is_text = shape is Shape.TEXT
     found: list[Check] = []
@@ -207,12 +221,12 @@ def _column_checks(
         case Kind.INSTANT:
             if is_text:
                 check(
-                    f"{bare} is not null and not landing_is_instant({bare})",
+                    f"{form} = '?'",
                     f"{name} is not an ISO 8601 timestamp",
                     "Write it as 2026-03-29T14:05:00+02:00",
                 )
                 check(
-                    f"{bare} is not null and {out} is null",
+                    f"{form} <> '?' and {out} is null",
                     f"{name} is a date, time or offset that does not exist",
                     "Correct it: the calendar has no such moment",
                 )

@@ -25,7 +25,7 @@ from orchestration.landing.readers.source import (
     with_broken,
 )
 from orchestration.landing.repair import repair_csv
-from orchestration.landing.sql import Bindings, identifier, sql
+from orchestration.landing.sql import Bindings, sql
 
 DELIMITERS = ",;\t|"
 
@@ -113,8 +113,7 @@ def _source(header: Header, records: Callable[[Bindings], str]) -> Source:
             "cast(null as integer) as fault",
             f"{json_object(extra_members(header, _name, as_json), bindings)} as extra",
             *(
-                f"{first_filled([_name(position) for position in positions])} as "
-                f"{identifier(f'in_{name}')}"
+                f"{first_filled([_name(position) for position in positions])} as in_{name}"
                 for name, positions in header.positions.items()
             ),
         ]

@@ -63,7 +63,7 @@ def read_parquet(reading: Reading) -> Source:
             texts = [f"cast({columns[position]} as varchar)" for position in positions]
             shape, expression = Shape.TEXT, first_filled(texts)
         shapes[name] = shape
-        expressions.append(f"{expression} as {identifier(f'in_{name}')}")
+        expressions.append(f"{expression} as in_{name}")
     # The reader adds its row number under a name that the file may have for itself.
     is_numbered = _ROW_NUMBER not in {label.lower() for label in header.labels}
 

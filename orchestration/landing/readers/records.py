@@ -24,7 +24,7 @@ from orchestration.landing.readers.source import (
     with_broken,
 )
 from orchestration.landing.repair import LINE_SEPARATOR, MAX_RECORD_BYTES, repair_lines
-from orchestration.landing.sql import Bindings, identifier, sql
+from orchestration.landing.sql import Bindings, sql
 
 # Makes the SQL that gives `row_no` and `line`; told whether DuckDB may use its parallel scanner. As
 # in `delimited`, one scanner counts and the other loads, and they have to agree.
@@ -125,7 +125,7 @@ def _objects(
     repeated = "when len(json_keys(line)) <> len(list_distinct(json_keys(line))) then 3"
     return sql(
         "select row_no, line, case when not json_valid(line) then 1 "
-        "when json_type(line) <> 'OBJECT' then 2 @{repeated} end as fault "
+        "when landing_bare(line)[1] <> '{' then 2 @{repeated} end as fault "
         "from (@{lines})",
         repeated=repeated if refuse_repeated_keys else "",
         lines=lines(bindings, is_parallel),
@@ -134,11 +134,13 @@ def _objects(
 
 def _source(reading: Reading, lines: Lines) -> Source:
     bindings = Bindings()
-    # Files have few different sets of keys, so that this is small whatever the file's size.
+    # One line stands for all with the same keys. There are few different sets of keys, so that this
+    # is small whatever the file's size.
     patterns = reading.connection.execute(
         sql(
-            "select case when fault is null then json_keys(line) end as keys, count(*) "
-            "from (@{objects}) group by keys",
+            "select case when fault is null then json_keys(line) end, rows from ("
+            "select fault, first(line) as line, count(*) as rows from (@{objects}) "
+            "group by fault, case when fault is null then hash(json_keys(line)) end)",
             objects=_objects(lines, bindings, is_parallel=True, refuse_repeated_keys=False),
         ),
         bindings.values,
@@ -166,7 +168,7 @@ def _source(reading: Reading, lines: Lines) -> Source:
                 else extraction.value(position)
                 for position in positions
             ]
-            selected.append(f"{first_filled(values)} as {identifier(f'in_{name}')}")
+            selected.append(f"{first_filled(values)} as in_{name}")
         if with_row:
             selected.append('line as "row"')
         return sql(
