@@ -1,0 +1,46 @@
+"""What the tests of the dbt project share: its manifest.
+
+Does not belong here: rules.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from project_files import Project
+
+from orchestration import transform
+from orchestration.settings import Settings, load_settings
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A warehouse of its own, and dbt's unit tests switched on."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("UNIT_TESTS", "on")
+        settings = load_settings({"WAREHOUSE_DIR": str(tmp_path_factory.mktemp("project"))})
+        settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def project(settings: Settings) -> Project:
+    """The project as dbt reads it, from nothing."""
+    manifest = json.loads(transform.ensure_manifest(settings).read_bytes())
+
+    def of_kind(kind: str) -> dict[str, dict[str, Any]]:
+        return {
+            node["name"]: node
+            for node in manifest["nodes"].values()
+            if node["resource_type"] == kind
+        }
+
+    return Project(
+        models=of_kind("model"),
+        tests=of_kind("test"),
+        unit_tests={node["name"]: node for node in manifest["unit_tests"].values()},
+        groups={node["name"]: node for node in manifest["groups"].values()},
+    )

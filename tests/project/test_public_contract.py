@@ -1,0 +1,203 @@
+"""What the outside may rely on: every column that the contract names, described, typed and tested.
+
+Belongs here: the list of the contract's columns, and what holds for every model. Does not belong
+here: names (test_naming.py) and values (tests/golden).
+"""
+
+from __future__ import annotations
+
+import pytest
+from project_files import Project
+
+pytestmark = pytest.mark.xdist_group("project")
+
+# The contract, sections 4 and 5. A model may have more columns, and none fewer.
+CONTRACT = {
+    "marts.conversations": """
+        conversation_id source visitor_id project_id channel language started_at closed_at
+        is_closed close_reason contact_count missing_contact_count human_contact_count
+        bot_contact_count agent_count transfer_request_count transfer_count is_transferred
+        is_escalated is_bounced first_agent_id last_agent_id agent_path automation_level
+        is_answered is_answered_by_human first_visitor_message_at first_human_reply_at
+        first_reply_seconds resolution_seconds handle_seconds messages_sent_count
+        messages_received_count csat_score nps_score transaction_count transaction_amount
+        first_loaded_at changed_at
+    """,
+    "marts.contacts": """
+        contact_id source conversation_id contact_no agent_id agent_kind group_id visitor_id
+        project_id channel started_at answered_at ended_at end_reason is_open is_answered
+        is_transferred_in is_transferred_out previous_contact_id next_contact_id
+        transfer_wait_seconds duration_seconds first_reply_seconds response_seconds_sum
+        response_count closing_delay_seconds messages_sent_count messages_received_count
+        csat_score transaction_amount
+    """,
+    "marts.transfers": """
+        transfer_id source conversation_id from_contact_id to_contact_id from_agent_id
+        to_agent_id requested_at kind target_kind target_id outcome wait_seconds
+        is_rejected_link rejection_reason
+    """,
+    "marts.messages": """
+        message_id conversation_id contact_id source sent_at message_no author_kind author_id
+        body content_type
+    """,
+    "marts.agents": """
+        agent_id agent_kind display_name group_id group_name valid_from
+    """,
+    "marts.ratings": """
+        rating_id conversation_id contact_id question answered_at score comment
+    """,
+    "marts.transactions": """
+        transaction_id conversation_id contact_id visitor_id occurred_at amount currency
+    """,
+    "marts.conversation_ids": """
+        id conversation_id since reason
+    """,
+    "marts.graph_quality": """
+        code
+    """,
+    "reports.statistical_report": """
+        period_grain period_start dimension dimension_value conversations answered
+        answered_by_human contacts contacts_per_conversation transferred transfer_rate transfers
+        bounced bot_first escalated escalation_rate fully_automated automation_rate
+        first_reply_median_seconds first_reply_p90_seconds resolution_median_seconds
+        resolution_p90_seconds handle_mean_seconds csat_responses csat_positive csat_rate
+        csat_mean nps_responses nps_promoters nps_detractors nps transactions converted
+        conversion_rate converted_share revenue average_order_value
+    """,
+    "reports.contacts_report": """
+        period_grain period_start dimension dimension_value contacts answered unanswered open
+        transferred_in transferred_out transfer_out_rate snoozed closed duration_mean_seconds
+        first_reply_mean_seconds response_mean_seconds closing_delay_mean_seconds messages_sent
+        messages_received csat_responses csat_rate transactions revenue
+    """,
+    "reports.reconciliation": """
+        period_grain period_start source difference unexplained
+    """,
+}
+# A measure and what it is a share or a mean of: the numerator, when it is none of the measures, and
+# the denominator stand beside it.
+MADE_OF = {
+    "statistical_report": {
+        "contacts_per_conversation": ("contacts", "conversations"),
+        "transfer_rate": ("transferred", "conversations"),
+        "escalation_rate": ("escalated", "bot_first"),
+        "automation_rate": ("fully_automated", "conversations"),
+        "first_reply_median_seconds": ("first_reply_count",),
+        "first_reply_p90_seconds": ("first_reply_count",),
+        "resolution_median_seconds": ("resolution_count",),
+        "resolution_p90_seconds": ("resolution_count",),
+        "handle_mean_seconds": ("handle_seconds_sum", "handle_count"),
+        "csat_rate": ("csat_positive", "csat_responses"),
+        "csat_mean": ("csat_score_sum", "csat_responses"),
+        "nps": ("nps_promoters", "nps_detractors", "nps_responses"),
+        "conversion_rate": ("transactions", "conversations"),
+        "converted_share": ("converted", "conversations"),
+        "average_order_value": ("revenue", "transactions"),
+    },
+    "contacts_report": {
+        "transfer_out_rate": ("transferred_out", "contacts"),
+        "duration_mean_seconds": ("duration_seconds_sum", "duration_count"),
+        "first_reply_mean_seconds": ("first_reply_seconds_sum", "first_reply_count"),
+        "response_mean_seconds": ("response_seconds_sum", "response_count"),
+        "closing_delay_mean_seconds": ("closing_delay_seconds_sum", "closing_delay_count"),
+        "csat_rate": ("csat_positive", "csat_responses"),
+    },
+}
+# A finding repeats when two pieces of evidence show it.
+WITHOUT_A_KEY = {"graph_quality"}
+
+
+@pytest.mark.parametrize("table", CONTRACT)
+def test_a_public_model_has_every_column_of_the_contract(project: Project, table: str) -> None:
+    schema, name = table.split(".")
+    model = project.public[name]
+    assert model["schema"] == schema
+    assert set(CONTRACT[table].split()) - set(model["columns"]) == set()
+
+
+@pytest.mark.parametrize("report", MADE_OF)
+def test_every_rate_and_mean_stands_beside_what_it_is_made_of(
+    project: Project, report: str
+) -> None:
+    columns = set(project.public[report]["columns"])
+    measures = {
+        name
+        for name in columns
+        if name.endswith(("_rate", "_share", "_mean", "_per_conversation"))
+        or "_mean_" in name
+        or "_median_" in name
+        or "_p90_" in name
+        or name in {"nps", "average_order_value"}
+    }
+    assert measures == set(MADE_OF[report])
+    assert {part for parts in MADE_OF[report].values() for part in parts} - columns == set()
+
+
+def test_every_public_model_keeps_an_enforced_contract_with_a_type_for_each_column(
+    project: Project,
+) -> None:
+    for name, model in project.public.items():
+        assert model["config"]["contract"]["enforced"], name
+        untyped = [column for column in model["columns"].values() if not column["data_type"]]
+        assert untyped == [], name
+
+
+def test_every_model_says_what_one_row_is(project: Project) -> None:
+    assert [
+        name
+        for name, model in project.models.items()
+        if not model["description"].startswith("One row per ")
+    ] == []
+
+
+def test_every_public_column_is_described(project: Project) -> None:
+    assert [
+        f"{name}.{column['name']}"
+        for name, model in project.public.items()
+        for column in model["columns"].values()
+        if not column["description"].strip()
+    ] == []
+
+
+def test_every_public_model_has_a_key_that_a_test_holds_unique(project: Project) -> None:
+    keyed = {
+        test["attached_node"].split(".")[-1]
+        for test in project.tests.values()
+        if (test.get("test_metadata") or {}).get("name") == "unique_key"
+    }
+    assert set(project.public) - keyed == WITHOUT_A_KEY
+
+
+def test_no_test_of_the_data_is_off_or_blunted(project: Project) -> None:
+    for name, test in project.tests.items():
+        config = test["config"]
+        assert config["enabled"], name
+        assert (config["warn_if"], config["error_if"]) == ("!= 0", "!= 0"), name
+        assert config["limit"] is None, name
+        assert config["where"] is None, name
+
+
+def test_every_model_belongs_to_a_group_and_says_who_may_read_it(project: Project) -> None:
+    for name, model in project.models.items():
+        assert model["group"] in project.groups, name
+        assert model["access"] in {"private", "public"}, name
+
+
+def test_metrics_and_reports_read_public_models_only(project: Project) -> None:
+    by_id = {model["unique_id"]: model for model in project.models.values()}
+    reporting = [model for model in project.models.values() if model["group"] == "reporting"]
+    assert {model["config"]["schema"] for model in reporting} == {"metrics", "reports"}
+    for model in reporting:
+        for parent in model["depends_on"]["nodes"]:
+            read = by_id[parent]
+            assert read["group"] == "reporting" or read["access"] == "public", model["name"]
+
+
+def test_only_staging_reads_the_raw_tables_and_each_model_reads_one(project: Project) -> None:
+    for name, model in project.models.items():
+        sources = [node for node in model["depends_on"]["nodes"] if node.startswith("source.")]
+        if name.startswith("stg_"):
+            assert model["depends_on"]["nodes"] == sources, name
+            assert len(sources) == 1, name
+        else:
+            assert sources == [], name
