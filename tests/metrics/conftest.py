@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from harness import REPOSITORY, Pipeline
@@ -129,7 +129,7 @@ def _registry(name: str) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The published warehouse. Read it only."""
     home = tmp_path_factory.mktemp("metrics")
     shutil.copytree(REPOSITORY / "seeds" / "sample_logs", home / "landing")
@@ -137,8 +137,5 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     for source, logs in RULES.items():
         for log, rows in logs.items():
             pipeline.write(source, log, rows)
-    try:
-        pipeline.run()
-        yield pipeline
-    finally:
-        pipeline.close()
+    pipeline.run()
+    return pipeline

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,8 +216,14 @@ def test_the_decision_names_only_tests_that_exist() -> None:
         for path in (REPOSITORY / "tests").rglob("test_*.py")
         for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    claims = {path.stem for path in Path(REPOSITORY / "dbt_project" / "tests").rglob("*.sql")}
-    named = re.findall(r"`((?:scenario |assert_|test_)\w+)`", decision)
+    claims = {path.stem for path in (REPOSITORY / "dbt_project" / "tests").rglob("*.sql")}
+    unit_tests = {
+        test["name"]
+        for path in (REPOSITORY / "dbt_project" / "models").rglob("*.yml")
+        for test in yaml.safe_load(path.read_text(encoding="utf-8")).get("unit_tests", [])
+    }
+    named = re.findall(r"`((?:scenario |unit test |assert_|test_)\w+)`", decision)
     assert named
     known = functions | claims | {f"scenario {name}" for name in scenarios}
+    known |= {f"unit test {name}" for name in unit_tests}
     assert not [name for name in named if name not in known]

@@ -8,7 +8,8 @@ with days as (
 
 select
     cast(
-        {{ dbt.dateadd('day', 'cast(generated_number as integer) - 1', "cast('2010-01-01' as date)") }}
-        as date
+        {{ dbt.dateadd(
+            'day', 'cast(generated_number as integer) - 1', "cast('2010-01-01' as date)"
+        ) }} as date
     ) as day
 from days
