@@ -189,22 +189,28 @@ def discover(landing_dir: Path, only_log: str | None = None) -> Discovery:
     return found
 
 
-def _walk(directory: Path, closed_folders: list[OSError]) -> Iterator[Path]:
-    seen: set[tuple[int, int]] = set()
-    # Without a handler an unreadable folder would be passed over in silence.
-    for folder, folders, names in os.walk(
-        directory, onerror=closed_folders.append, followlinks=True
-    ):
-        status = Path(folder).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            # A link that leads back up: everything below is there already.
-            folders.clear()
+def _walk(
+    directory: Path,
+    closed_folders: list[OSError],
+    above: frozenset[tuple[int, int]] = frozenset(),
+) -> Iterator[Path]:
+    try:
+        status = directory.stat()
+        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+    except OSError as error:
+        closed_folders.append(error)
+        return
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:
+        # A link that leads back up: everything below is there already.
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
             continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and not name.lower().endswith((".tmp", ".part")):
-                yield Path(folder) / name
+        if entry.is_dir():
+            yield from _walk(Path(entry.path), closed_folders, above | {identity})
+        elif not entry.name.lower().endswith((".tmp", ".part")):
+            yield Path(entry.path)
 
 
 def _closed_folder(landing_dir: Path, error: OSError) -> UnrecognisedFile:

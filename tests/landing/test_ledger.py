@@ -401,6 +401,28 @@ def test_unrecognised_files_are_recorded_once(zone: LandingZone) -> None:
     assert all(load["reason"] for load in zone.loads())
 
 
+def test_links_to_folders_are_followed_but_never_in_circles(zone: LandingZone) -> None:
+    zone.write("acme/contacts/a.csv", contacts("c1"))
+    (zone.settings.landing_dir / "bolt").symlink_to("acme")
+    (zone.settings.landing_dir / "acme/contacts/again").symlink_to("..")
+
+    zone.land()
+
+    assert [(load["path"], load["status"]) for load in zone.loads()] == [
+        ("acme/contacts/a.csv", "loaded"),
+        ("bolt/contacts/a.csv", "loaded"),
+    ]
+
+
+def test_a_bad_file_leaves_the_connection_as_it_was(zone: LandingZone) -> None:
+    zone.write("acme/contacts/a.json", "[" + json.dumps({"contact_id": "c1", "started_at": AT}))
+    zone.write("acme/contacts/b.csv", contacts("c1") + "broken\n")
+    with zone.connected() as connection:
+        landing.land_log(connection, zone.settings, "contacts")
+        setting = "select current_setting('disabled_optimizers')"
+        assert connection.execute(setting).fetchone() == ("",)
+
+
 def test_a_missing_landing_directory_is_a_clear_error(zone: LandingZone) -> None:
     zone.settings.landing_dir.rmdir()
     with (
