@@ -15,6 +15,7 @@ where
     or transferred > transfers
     or bounced > conversations
     or bot_first > conversations
+    or escalated > bot_first
     or fully_automated > conversations
     or contacts < conversations
     or csat_positive > csat_responses

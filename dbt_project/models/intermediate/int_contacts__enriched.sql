@@ -25,10 +25,12 @@ credited_transactions as (
         credited_contact_key as contact_key,
         count(*) as transaction_count,
         case
-            when min(currency) = max(currency) or max(currency) is null
+            when min(coalesce(currency, '')) = max(coalesce(currency, ''))
                 then cast(sum(amount) as decimal(38, 4))
         end as transaction_amount,
-        case when min(currency) = max(currency) then max(currency) end as currency
+        case
+            when min(coalesce(currency, '')) = max(coalesce(currency, '')) then max(currency)
+        end as currency
     from {{ ref('int_transactions__credited') }}
     where credited_contact_key is not null
     group by credited_contact_key

@@ -42,9 +42,16 @@ select
     case when csat_score >= 4 then 1 else 0 end as csat_positive,
     transaction_count as transactions,
     transaction_amount as revenue,
-    -- A contact with purchases in several currencies makes every sum that it enters one of several.
-    case when transaction_count > 0 and transaction_amount is null then '' else currency end
-        as smallest_currency,
-    case when transaction_count > 0 and transaction_amount is null then '~' else currency end
-        as largest_currency
+    -- Whether amounts have a sum shows in these two: they differ where currencies do. An unknown
+    -- currency is one of its own, and several in one row differ from themselves.
+    case
+        when transaction_count = 0 then null
+        when transaction_amount is null then ''
+        else coalesce(currency, '')
+    end as smallest_currency,
+    case
+        when transaction_count = 0 then null
+        when transaction_amount is null then '~'
+        else coalesce(currency, '')
+    end as largest_currency
 from contacts

@@ -15,11 +15,18 @@ select
     automation_level,
     closed_on,
     -- A conversation with purchases in several currencies makes every sum that it enters one of
-    -- several.
-    case when transaction_count > 0 and transaction_amount is null then '' else currency end
-        as smallest_currency,
-    case when transaction_count > 0 and transaction_amount is null then '~' else currency end
-        as largest_currency,
+    -- Whether amounts have a sum shows in these two: they differ where currencies do. An unknown
+    -- currency is one of its own, and several in one row differ from themselves.
+    case
+        when transaction_count = 0 then null
+        when transaction_amount is null then ''
+        else coalesce(currency, '')
+    end as smallest_currency,
+    case
+        when transaction_count = 0 then null
+        when transaction_amount is null then '~'
+        else coalesce(currency, '')
+    end as largest_currency,
     first_reply_seconds,
     resolution_seconds,
     1 as conversations,
@@ -30,7 +37,8 @@ select
     transfer_count as transfers,
     case when is_bounced then 1 else 0 end as bounced,
     case when is_bot_first then 1 else 0 end as bot_first,
-    case when is_escalated then 1 else 0 end as escalated,
+    -- Over the conversations that a bot opened: one that a person began may pass through a bot too.
+    case when is_bot_first and is_escalated then 1 else 0 end as escalated,
     case when automation_level = 'fully_automated' then 1 else 0 end as fully_automated,
     handle_seconds as handle_seconds_sum,
     case when handle_seconds is not null then 1 else 0 end as handle_count,

@@ -91,7 +91,7 @@ select
     case
         when smallest_currency = largest_currency or largest_currency is null then revenue
     end as revenue,
-    case when smallest_currency = largest_currency then largest_currency end as currency
+    case when smallest_currency = largest_currency then nullif(largest_currency, '') end as currency
 from summed
 order by
     dimension,
