@@ -35,7 +35,7 @@ test: setup ## all tests
 		npm ci --ignore-scripts --no-audit --no-fund --silent --prefix tests/publishing/node \
 			|| echo "npm could not install the Node client: its tests are skipped"; \
 	fi
-	@$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 ui: setup ## Dagster's user interface, at http://127.0.0.1:3000 (PORT=3000)
 	@exec $(PYTHON) -m orchestration.ui --port $(PORT)
@@ -87,6 +87,6 @@ install:
 	else \
 		echo "requirements.lock has changed: bringing $(VENV) up to date"; \
 	fi; \
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --no-deps --require-hashes \
 		-r requirements.lock; \
 	cp requirements.lock $(INSTALLED)

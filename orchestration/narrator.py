@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -20,8 +21,13 @@ class Narrator:
     stream: TextIO | None = None
 
     def say(self, line: str) -> None:
-        """A line of its own."""
-        print(line, file=self.stream or sys.stdout, flush=True)
+        """A line of its own. A reader that went away (`make run | head`) does not stop a run."""
+        stream = self.stream or sys.stdout
+        try:
+            print(line, file=stream, flush=True)
+        except BrokenPipeError:
+            # What is still in the buffer has to go somewhere, or closing would raise again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
     def paced(self, seconds: float = 3.0) -> Callable[[str], None]:
         """A way to note much: at most one line in so many seconds is said, the others are not."""

@@ -81,7 +81,7 @@ def _output_to(log: Path) -> Iterator[TextIO]:
         os.close(errors)
 
 
-def refresh(settings: Settings, narrator: Narrator) -> None:
+def refresh(settings: Settings) -> None:
     """Run the job on the real instance, so that the user interface shows it later.
 
     Raises:
@@ -93,6 +93,7 @@ def refresh(settings: Settings, narrator: Narrator) -> None:
     log = logs / f"{time.strftime('%Y%m%dT%H%M%S')}-{run_id[:8]}.log"
     locks.claim_life(settings, run_id)
     with _output_to(log) as terminal:
+        narrator = Narrator(terminal)
         from orchestration.definitions import defs
         from orchestration.instance import end_dead_runs, is_busy, open_instance
 
@@ -109,7 +110,7 @@ def refresh(settings: Settings, narrator: Narrator) -> None:
                     run_id=run_id,
                     raise_on_error=False,
                     tags={"throughline/started_by": "make run"},
-                    resources={"narrator": Narrator(terminal)},
+                    resources={"narrator": narrator},
                     run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
                 )
             )
@@ -119,6 +120,8 @@ def refresh(settings: Settings, narrator: Narrator) -> None:
         # Without this a run whose last check broke would look up to date to the next one.
         if (built := state.read(settings)) is not None:
             state.write(settings, replace(built, published=False))
+        if any(_was_interrupted(event) for event in result.all_events):
+            raise KeyboardInterrupt
         raise RunError(problems(result.all_events), log)
 
 
@@ -139,6 +142,11 @@ def problems(events: Sequence[dg.DagsterEvent]) -> list[str]:
     return found or [
         f"{event.event_type_value}: {event.message}" for event in events if event.is_failure
     ]
+
+
+def _was_interrupted(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error if event.is_step_failure else None
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
 
 
 def _message(message: str) -> str:
@@ -183,7 +191,7 @@ def run(settings: Settings, *, rebuild: bool, narrator: Narrator) -> None:
             return
         narrator.say("Starting; the first seconds go into Dagster and dbt")
         transform.ensure_manifest(settings)
-        refresh(settings, narrator)
+        refresh(settings)
 
 
 def _wait_for_file(settings: Settings, narrator: Narrator, seconds: float = 60) -> None:
