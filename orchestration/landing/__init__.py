@@ -6,15 +6,11 @@ in this package imports Dagster or dbt.
 
 from orchestration.landing.database import connect, prepare
 from orchestration.landing.errors import ConservationError, LandingError
-from orchestration.landing.loading import (
-    LogSummary,
-    RejectedFile,
-    anything_new,
-    land_log,
-    reject_unrecognised,
-)
+from orchestration.landing.ledger import RejectedFile
+from orchestration.landing.loading import LogSummary, land_log
 from orchestration.landing.logs import LOGS, Column, Kind, Log
 from orchestration.landing.vocabulary import load_vocabulary
+from orchestration.landing.watching import anything_new, reject_unrecognised
 
 __all__ = [
     "LOGS",

@@ -37,7 +37,6 @@ COMPRESSIONS = ("gz", "zst")
 # stamp alone.
 FRESH_NS = 2_000_000_000
 
-_CHUNK = 1 << 20
 # Decompressors are fed little at a time, so that a file which unpacks to a thousand times its size
 # does not need that much memory.
 _COMPRESSED_CHUNK = 1 << 16
@@ -135,6 +134,7 @@ class Content:
         stamp: before the bytes were hashed.
         hashed_at_ns: when hashing began, in nanoseconds since 1970.
         is_copy: `path` is a private copy that nobody else can change.
+        fault: why a compressed file could not be unpacked; its hash is of these very bytes.
     """
 
     path: Path
@@ -142,6 +142,7 @@ class Content:
     stamp: Stamp
     hashed_at_ns: int
     is_copy: bool
+    fault: FileFault | None = None
 
     @property
     def is_fresh(self) -> bool:
@@ -162,7 +163,7 @@ def discover(landing_dir: Path, only_log: str | None = None) -> Discovery:
 
     Args:
         landing_dir: the directory.
-        only_log: leave out files of the other logs.
+        only_log: do not look into the folders of the other logs.
 
     Raises:
         LandingError: there is no such directory.
@@ -174,11 +175,8 @@ def discover(landing_dir: Path, only_log: str | None = None) -> Discovery:
         )
     found = Discovery()
     closed_folders: list[OSError] = []
-    for absolute in _walk(landing_dir, closed_folders):
-        parts = absolute.relative_to(landing_dir).parts
-        if only_log is not None and (len(parts) < 3 or parts[1] != only_log):
-            continue
-        recognised = _recognise(absolute, parts)
+    for absolute in _walk(landing_dir, closed_folders, only_log):
+        recognised = _recognise(absolute, absolute.relative_to(landing_dir).parts)
         if isinstance(recognised, LandedFile):
             found.files.append(recognised)
         else:
@@ -192,7 +190,8 @@ def discover(landing_dir: Path, only_log: str | None = None) -> Discovery:
 def _walk(
     directory: Path,
     closed_folders: list[OSError],
-    above: frozenset[tuple[int, int]] = frozenset(),
+    only_log: str | None,
+    above: tuple[tuple[int, int], ...] = (),
 ) -> Iterator[Path]:
     try:
         status = directory.stat()
@@ -204,11 +203,15 @@ def _walk(
     if identity in above:
         # A link that leads back up: everything below is there already.
         return
+    # The landing directory itself is at depth 0, sources are in it, and logs in those.
+    is_source = len(above) == 1
     for entry in entries:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _walk(Path(entry.path), closed_folders, above | {identity})
+            if not is_source or only_log in (None, entry.name):
+                folder = Path(entry.path)
+                yield from _walk(folder, closed_folders, only_log, (*above, identity))
         elif not entry.name.lower().endswith((".tmp", ".part")):
             yield Path(entry.path)
 
@@ -297,8 +300,8 @@ def opened(file: LandedFile, settings: Settings) -> Iterator[Content]:
     file that changes meanwhile cannot be half old and half new, and one that is cut off shows.
 
     Raises:
-        FileFault: the file is no readable file, or is cut off or damaged.
-        FileChanged: the file went away, or changed while it was unpacked.
+        FileFault: the file is no readable file.
+        FileChanged: the file went away.
         LandingError: there is no room for the unpacked copy.
     """
     try:
@@ -326,8 +329,8 @@ def opened(file: LandedFile, settings: Settings) -> Iterator[Content]:
     copy = workspace(settings) / f"unpacked.{file.format}"
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
-        sha256 = _unpack(file, copy)
-        yield Content(copy, sha256, stamp, hashed_at_ns, is_copy=True)
+        sha256, fault = _unpack(file, copy)
+        yield Content(copy, sha256, stamp, hashed_at_ns, is_copy=True, fault=fault)
     finally:
         copy.unlink(missing_ok=True)
 
@@ -368,7 +371,8 @@ def _unpacker(compression: str) -> _Unpacker:
     return unpacker
 
 
-def _unpack(file: LandedFile, copy: Path) -> str:
+def _unpack(file: LandedFile, copy: Path) -> tuple[str, FileFault | None]:
+    """Unpack a file; give the hash of its bytes, and what is wrong with them."""
     try:
         stream = file.absolute.open("rb")
     except FileNotFoundError as error:
@@ -376,27 +380,42 @@ def _unpack(file: LandedFile, copy: Path) -> str:
     except OSError as error:
         raise _unreadable(error) from error
     with stream:
+        reader = _HashingReader(stream)
         try:
             with copy.open("wb") as output:
-                return _unpack_stream(stream, output, file.compression)
+                fault = _unpack_stream(reader, output, file.compression)
         except (zlib.error, zstandard.ZstdError) as error:
-            raise FileFault(
+            fault = FileFault(
                 f"The {file.compression} compression is damaged ({error})",
                 "Deliver the file again, or name it without the ending if it is not compressed",
-            ) from error
+            )
+            while reader.read():
+                pass
         except OSError as error:
             raise LandingError(
                 f"{file.path} cannot be unpacked into {copy.parent} ({error}): make room there, or "
                 "point WAREHOUSE_DIR at a larger disk"
             ) from error
+        return reader.digest.hexdigest(), fault
 
 
-def _unpack_stream(stream: BinaryIO, output: BinaryIO, compression: str) -> str:
-    digest = hashlib.sha256()
+class _HashingReader:
+    """Hashes every byte that it reads."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def read(self) -> bytes:
+        chunk = self._stream.read(_COMPRESSED_CHUNK)
+        self.digest.update(chunk)
+        return chunk
+
+
+def _unpack_stream(reader: _HashingReader, output: BinaryIO, compression: str) -> FileFault | None:
     unpacker: _Unpacker | None = None
     streams = 0
-    while chunk := stream.read(_COMPRESSED_CHUNK):
-        digest.update(chunk)
+    while chunk := reader.read():
         # One file may hold several streams after each other, as `cat a.gz b.gz` makes them.
         while chunk:
             if unpacker is None:
@@ -409,13 +428,13 @@ def _unpack_stream(stream: BinaryIO, output: BinaryIO, compression: str) -> str:
             if unpacker.eof:
                 chunk, unpacker = unpacker.unused_data, None
     if unpacker is not None:
-        raise FileFault(
+        return FileFault(
             f"The {compression} file is cut off before its end",
             "Deliver the file again, and give it its final name only when it is complete",
         )
     if not streams:
-        raise FileFault(
+        return FileFault(
             f"The {compression} file is empty, which no complete {compression} file is",
             "Deliver the file again",
         )
-    return digest.hexdigest()
+    return None

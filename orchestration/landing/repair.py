@@ -34,11 +34,13 @@ class Repaired:
         sound: records in the clean file.
         broken: records in the file of broken ones.
         longest: the longest line of the clean file, in bytes.
+        longest_broken: the longest line of the file of broken records, in bytes.
     """
 
     sound: int
     broken: int
     longest: int
+    longest_broken: int
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class _Output:
 
     def __init__(self, clean: BinaryIO, broken: TextIO, separator: bytes) -> None:
         self._clean, self._broken, self._separator = clean, broken, separator
-        self._row_no = self._sound = self._longest = 0
+        self._row_no = self._sound = self._longest = self._longest_broken = 0
 
     def keep(self, record: bytes) -> None:
         self._row_no += 1
@@ -83,10 +85,13 @@ class _Output:
             "remedy": verdict.remedy,
             "row": record.decode("utf-8", "backslashreplace"),
         }
-        self._broken.write(json.dumps(entry) + "\n")
+        line = json.dumps(entry)
+        self._longest_broken = max(self._longest_broken, len(line))
+        self._broken.write(line + "\n")
 
     def result(self) -> Repaired:
-        return Repaired(self._sound, self._row_no - self._sound, self._longest)
+        broken = self._row_no - self._sound
+        return Repaired(self._sound, broken, self._longest, self._longest_broken)
 
 
 def repair_csv(

@@ -17,10 +17,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from landing_zone import AT_REST, LandingZone, csv_text
+from landing_zone import AT_REST, LandingZone, compressed, csv_text
 
 from orchestration import landing
-from orchestration.landing import loading
+from orchestration.landing import files, loading
+from orchestration.landing.inserting import Insertion
 from orchestration.settings import REPOSITORY
 
 HEADER = ("contact_id", "started_at", "agent_id")
@@ -207,12 +208,12 @@ def test_rows_that_would_get_lost_stop_the_run_and_leave_nothing(
     zone: LandingZone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zone.write("acme/contacts/a.csv", contacts("c1", "c2"))
-    whole = loading._Loader._insert_rows
+    whole = Insertion.insert_rows
 
     def lossy(self: Any, *arguments: Any) -> int:
         return whole(self, *arguments) - 1
 
-    monkeypatch.setattr(loading._Loader, "_insert_rows", lossy)
+    monkeypatch.setattr(Insertion, "insert_rows", lossy)
 
     with pytest.raises(landing.ConservationError, match=r"acme/contacts/a\.csv: 2 rows were read"):
         zone.land("contacts")
@@ -225,7 +226,7 @@ def change_while_loading(
     monkeypatch: pytest.MonkeyPatch, path: Path, contents: list[str], stamp: float | None = None
 ) -> None:
     """Write the next of the contents into the file each time that its rows have been inserted."""
-    whole = loading._Loader._insert_rows
+    whole = Insertion.insert_rows
 
     def insert_rows(self: Any, *arguments: Any) -> int:
         rows = whole(self, *arguments)
@@ -235,7 +236,7 @@ def change_while_loading(
                 os.utime(path, (stamp, stamp))
         return rows
 
-    monkeypatch.setattr(loading._Loader, "_insert_rows", insert_rows)
+    monkeypatch.setattr(Insertion, "insert_rows", insert_rows)
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(
@@ -271,12 +272,30 @@ def test_a_change_that_the_file_system_hides_is_noticed(
     path = zone.write("acme/contacts/a.csv", contacts("c1"))
     change_while_loading(monkeypatch, path, [contacts("c2")], stamp=AT_REST)
     # The stamp of a file system whose clock stands still: same size, times and inode.
-    fixed = landing.loading.Stamp(len(contacts("c1")), 1, time.time_ns(), 1)
-    monkeypatch.setattr(landing.loading.Stamp, "of", classmethod(lambda cls, result: fixed))
+    fixed = files.Stamp(len(contacts("c1")), 1, time.time_ns(), 1)
+    monkeypatch.setattr(files.Stamp, "of", classmethod(lambda cls, result: fixed))
 
     zone.land("contacts")
 
     assert [row["contact_id"] for row in zone.rows("select contact_id from raw.contacts")] == ["c2"]
+
+
+def test_a_compressed_file_that_is_completed_after_it_was_read_loads(
+    zone: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = compressed(contacts("c1").encode(), "gz")
+    path = zone.write("acme/contacts/a.csv.gz", whole[:-4])
+    unpack = files._unpack
+
+    def slow_unpack(*arguments: Any) -> Any:
+        result = unpack(*arguments)
+        path.write_bytes(whole)
+        return result
+
+    monkeypatch.setattr(files, "_unpack", slow_unpack)
+    zone.land("contacts")
+    # What was rejected is the part that was there, so that the whole is new.
+    assert zone.land("contacts")["contacts"].rows_loaded == 1
 
 
 def test_a_file_that_goes_away_waits_for_the_next_run(
@@ -303,7 +322,7 @@ def test_a_fresh_file_is_looked_at_again_until_its_stamp_can_be_trusted(zone: La
 KILLED = """
     import os, sys
     from orchestration import landing
-    from orchestration.landing import loading
+    from orchestration.landing.inserting import Insertion
     from orchestration.settings import load_settings
 
     settings = load_settings()
@@ -311,21 +330,21 @@ KILLED = """
 
     def stop(self, *arguments):
         result = whole(self, *arguments)
-        if self.stops and self.stops.pop() == "now":
+        if stops.pop() == "now":
             print("ready", flush=True)
             sys.stdin.read()
         return result
 
-    whole = getattr(loading._Loader, stop_at)
-    loading._Loader.stops = ["now", "later"]
-    setattr(loading._Loader, stop_at, stop)
+    whole = getattr(Insertion, stop_at)
+    stops = ["now", "later"]
+    setattr(Insertion, stop_at, stop)
     connection = landing.connect(settings)
     landing.prepare(connection)
     landing.land_log(connection, settings, "contacts")
 """
 
 
-@pytest.mark.parametrize("stop_at", ["_insert_rows", "_insert_rejected", "_count_local_times"])
+@pytest.mark.parametrize("stop_at", ["insert_rows", "insert_rejected", "_count_local_times"])
 def test_a_killed_run_leaves_each_file_whole_or_not_at_all(stop_at: str, zone: LandingZone) -> None:
     for name in ("a", "b", "c"):
         many = contacts(*(f"{name}{number}" for number in range(3000)))

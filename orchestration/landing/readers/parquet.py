@@ -127,8 +127,7 @@ def _typed(column: Column, given: str, kind: str) -> tuple[Shape, str]:
             )
         if kind.startswith("TIMESTAMP") or kind == "DATE":
             return Shape.WALL, f"cast({given} as timestamp)"
-    is_number = kind in _NUMERIC or kind.startswith("DECIMAL")
-    if is_number and column.kind in (Kind.SCORE, Kind.AMOUNT):
+    if _is_number(kind) and column.kind in (Kind.SCORE, Kind.AMOUNT):
         return Shape.NUMBER, given
     return Shape.TEXT, _as_text(given, kind)
 
@@ -143,7 +142,7 @@ def _as_text(given: str, kind: str) -> str:
             f"when {given} = trunc({given}) and abs({given}) < {_EXACT_FLOAT_LIMIT} "
             f"then cast(cast({given} as bigint) as varchar) else cast({given} as varchar) end"
         )
-    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+    if _is_nested(kind):
         return f"cast(to_json({given}) as varchar)"
     return f"cast({given} as varchar)"
 
@@ -152,4 +151,15 @@ def _as_json(given: str, kind: str) -> str:
     if kind in ("FLOAT", "DOUBLE"):
         # JSON has no word for numbers that are not finite.
         return f"case when isfinite({given}) then to_json({given}) end"
-    return f"to_json({given})"
+    if _is_nested(kind) or kind == "BOOLEAN" or _is_number(kind):
+        return f"to_json({given})"
+    # Every type has a text, and not every type has a JSON value.
+    return f"to_json(cast({given} as varchar))"
+
+
+def _is_nested(kind: str) -> bool:
+    return kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
+
+
+def _is_number(kind: str) -> bool:
+    return kind in _NUMERIC or kind.startswith("DECIMAL")

@@ -103,6 +103,7 @@ class Source:
         broken: a file of records that the query does not give because they are broken, one JSON
             object per line as `repair` writes them.
         broken_rows: how many.
+        broken_longest: the longest line of that file, in bytes.
     """
 
     rows_read: int
@@ -111,6 +112,7 @@ class Source:
     query: Callable[[Bindings, bool], str]
     broken: Path | None = None
     broken_rows: int = 0
+    broken_longest: int = 0
 
 
 def empty_source() -> Source:
@@ -157,8 +159,9 @@ class Header:
 
     @property
     def unknown_labels(self) -> list[str]:
-        """The names that fill no column."""
-        return [self.labels[position] for position in self.unknown]
+        """The names whose values go into `extra`: those of no column, and those that give way."""
+        positions = [*self.unknown, *(loser for _, loser in self.contested)]
+        return [self.labels[position] for position in positions]
 
     @property
     def contested(self) -> list[tuple[list[int], int]]:
@@ -267,4 +270,5 @@ def with_broken(source: Source, repaired: Repaired, broken: Path) -> Source:
     """Add the broken records of a repaired file to a source that gives its sound ones."""
     source.rows_read = repaired.sound + repaired.broken
     source.broken, source.broken_rows = broken, repaired.broken
+    source.broken_longest = repaired.longest_broken
     return source
