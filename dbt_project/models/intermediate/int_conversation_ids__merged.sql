@@ -73,10 +73,8 @@ causes as (
     left join new_links
         on
             new_links.from_component <> new_links.to_component
-            and (
-                coalesce(earlier_components.component, superseded.contact_key) = new_links.from_component
-                or coalesce(earlier_components.component, superseded.contact_key) = new_links.to_component
-            )
+            and coalesce(earlier_components.component, superseded.contact_key)
+            in (new_links.from_component, new_links.to_component)
 ),
 
 newest_load as (

@@ -15,7 +15,7 @@ published_ids as (
     select * from {{ ref('stg_canonical__published_ids') }}
 ),
 
-merges as (
+recorded_merges as (
     select * from {{ ref('conversation_merges') }}
 ),
 
@@ -28,7 +28,7 @@ last_merges as (
             partition by old_conversation_id
             order by merged_at desc, new_conversation_id desc
         ) as recency
-    from merges
+    from recorded_merges
 ),
 
 contact_ids as (

@@ -108,7 +108,8 @@ select
             then cast(summed.revenue as double) / nullif(summed.transactions, 0)
     end as average_order_value,
     case
-        when summed.smallest_currency = summed.largest_currency then nullif(summed.largest_currency, '')
+        when summed.smallest_currency = summed.largest_currency
+            then nullif(summed.largest_currency, '')
     end as currency
 from summed
 left join percentiles
