@@ -15,6 +15,9 @@ from orchestration import transform
 from orchestration.settings import REPOSITORY, load_settings
 
 
+FOLDERS = ("dbt_project/models", "dbt_project/tests")
+
+
 def main() -> int:
     """Lint. Gives sqlfluff's exit status."""
     with tempfile.TemporaryDirectory(prefix="throughline-lint-") as folder:
@@ -22,7 +25,7 @@ def main() -> int:
         settings.scratch_dir.mkdir(parents=True)
         command = ["lint", "--processes", "0", "--disable-progress-bar"]
         return subprocess.call(
-            [sys.executable, "-m", "sqlfluff", *command, *sys.argv[1:], "dbt_project"],
+            [sys.executable, "-m", "sqlfluff", *command, *sys.argv[1:], *FOLDERS],
             cwd=REPOSITORY,
             env=transform.environment(settings),
         )
