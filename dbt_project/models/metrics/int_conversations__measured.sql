@@ -14,7 +14,6 @@ select
     channel,
     automation_level,
     closed_on,
-    -- A conversation with purchases in several currencies makes every sum that it enters one of
     -- Whether amounts have a sum shows in these two: they differ where currencies do. An unknown
     -- currency is one of its own, and several in one row differ from themselves.
     case
