@@ -14,7 +14,6 @@ import tempfile
 from orchestration import transform
 from orchestration.settings import REPOSITORY, load_settings
 
-
 FOLDERS = ("dbt_project/models", "dbt_project/tests")
 
 
