@@ -1,9 +1,9 @@
 """The careful way through a text file that DuckDB's reader refuses as a whole.
 
 One broken record makes DuckDB refuse the file, or, told to skip errors, swallow the good records
-behind an unclosed quote. This module walks through the file once, copies the sound records
-unchanged into a clean file with their record number in front, and puts the broken ones aside with a
-reason. DuckDB then reads the clean file as any other.
+behind an unclosed quote. This module walks through the file once, copies the sound records into a
+clean file with their record number in front, and puts the broken ones aside with a reason. DuckDB
+then reads the clean file as any other.
 
 Belongs here: finding record boundaries. Does not belong here: what a value means.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -245,21 +245,30 @@ def _csv_records(
             yield line.removesuffix(b"\r"), fault
             continue
         record = b"\n".join(taken).removesuffix(b"\r")
-        surplus = scan.values - len(header)
-        while surplus > 0 and record.endswith(delimiter):
-            record, surplus = record[: -len(delimiter)], surplus - 1
-        if surplus:
-            few = "few" if surplus < 0 else "many"
-            yield (
-                record,
-                _Verdict(
-                    f"The record has too {few} values: {scan.values} where the header names "
-                    f"{len(header)}",
-                    "Quote values that hold the delimiter or a line break",
-                ),
+        values = scan.values
+        while len(values) > len(header) and values[-1].start == values[-1].end:
+            del values[-1]
+        if len(values) != len(header):
+            few = "few" if len(values) < len(header) else "many"
+            count = f"{len(values)} where the header names {len(header)}"
+            wrong_count = _Verdict(
+                f"The record has too {few} values: {count}",
+                "Quote values that hold the delimiter or a line break",
             )
-            continue
-        yield record, _encoding_fault(record, scan, header)
+            yield record, wrong_count
+        elif (not_utf8 := _encoding_fault(record, values, header)) is not None:
+            yield record, not_utf8
+        else:
+            yield _standardised(record, values, delimiter), None
+
+
+@dataclass(frozen=True)
+class _Value:
+    """Where a value is in its record, quotes and spaces around them included."""
+
+    start: int
+    end: int
+    is_quoted: bool
 
 
 class _Scan:
@@ -267,35 +276,27 @@ class _Scan:
 
     def __init__(self, delimiter: bytes) -> None:
         self._delimiter = delimiter
+        self._start = 0
         self.is_open = False
         self.fault: _Verdict | None = None
         self.length = 0
-        self.ends: list[int] = []
-
-    @property
-    def values(self) -> int:
-        """How many values the record has."""
-        return len(self.ends)
+        self.values: list[_Value] = []
 
     def feed(self, line: bytes) -> None:
         """Read one more line, which begins with a line break when it is not the first."""
-        if not self.is_open and b'"' not in line:
-            self._feed_plain(line)
-            return
         offset, self.length = self.length, self.length + len(line)
         text_end = len(line) - line.endswith(b"\r")
         position = 0
         while True:
             if not self.is_open:
-                start = position
-                while line[start : start + 1] == b" ":
-                    start += 1
+                self._start = offset + position
+                start = _skip_spaces(line, position)
                 if line[start : start + 1] != b'"':
                     end = line.find(self._delimiter, position)
-                    if end < 0:
-                        self.ends.append(offset + text_end)
+                    end = text_end if end < 0 else end
+                    self.values.append(_Value(self._start, offset + end, False))
+                    if end == text_end:
                         return
-                    self.ends.append(offset + end)
                     position = end + 1
                     continue
                 self.is_open = True
@@ -306,44 +307,55 @@ class _Scan:
             if close < 0:
                 return
             self.is_open = False
-            position = close + 1
-            while line[position : position + 1] == b" ":
-                position += 1
+            position = _skip_spaces(line, close + 1)
+            self.values.append(_Value(self._start, offset + position, True))
             if position == text_end:
-                self.ends.append(offset + text_end)
                 return
             if line[position : position + 1] != self._delimiter:
                 self.fault = _AFTER_QUOTE
                 return
-            self.ends.append(offset + position)
             position += 1
 
-    def _feed_plain(self, line: bytes) -> None:
-        position = 0
-        while (end := line.find(self._delimiter, position)) >= 0:
-            self.ends.append(end)
-            position = end + 1
-        self.length = len(line)
-        self.ends.append(self.length - line.endswith(b"\r"))
+
+def _skip_spaces(line: bytes, position: int) -> int:
+    while line[position : position + 1] == b" ":
+        position += 1
+    return position
+
+
+def _standardised(record: bytes, values: list[_Value], delimiter: bytes) -> bytes:
+    """The record in the strictest form of CSV, so that no reader can take it for another.
+
+    Quotes inside a value without quotes are letters, and so is a carriage return.
+    """
+    if b'"' not in record and b"\r" not in record:
+        return record[: values[-1].end]
+    parts = []
+    for value in values:
+        part = record[value.start : value.end]
+        if value.is_quoted:
+            part = part.strip(b" ")
+        elif b'"' in part or b"\r" in part:
+            part = b'"' + part.replace(b'"', b'""') + b'"'
+        parts.append(part)
+    return delimiter.join(parts)
 
 
 def _encoding_fault(
-    record: bytes, scan: _Scan | None = None, header: list[str] | None = None
+    record: bytes, values: Sequence[_Value] = (), header: Sequence[str] = ()
 ) -> _Verdict | None:
     try:
         record.decode("utf-8")
     except UnicodeDecodeError as error:
-        column = value = None
-        if scan is not None and header is not None:
-            starts = [0, *(end + 1 for end in scan.ends)]
-            for name, start, end in zip(header, starts, scan.ends, strict=False):
-                if start <= error.start < end:
-                    column = name
-                    value = record[start:end].decode("utf-8", "backslashreplace")
+        column = text = None
+        for name, value in zip(header, values, strict=True):
+            if value.start <= error.start < value.end:
+                column = name
+                text = record[value.start : value.end].decode("utf-8", "backslashreplace")
         return _Verdict(
             f"Byte {error.start + 1} of the record (0x{record[error.start]:02x}) is not UTF-8",
             "Deliver the file in UTF-8",
             column,
-            value,
+            text,
         )
     return None

@@ -106,6 +106,13 @@ CASES = [
         3,
         [(3, None, "too few values")],
     ),
+    Case(
+        "a carriage return or a quote inside a plain value is a letter of it",
+        "acme/contacts/a.csv",
+        GOOD + f'c\r3,{AT},say "hi"\n' + "c4\n",
+        3,
+        [(4, None, "too few values")],
+    ),
     Case("a file without a line end at its end loads", "acme/contacts/a.csv", GOOD[:-1], 2),
     Case("semicolons load", "acme/contacts/a.csv", GOOD.replace(",", ";"), 2),
     Case("tabs load", "acme/contacts/a.csv", GOOD.replace(",", "\t"), 2),

@@ -78,7 +78,7 @@ def _read_carefully(reading: Reading) -> Source:
     repaired = repair_lines(reading.path, clean, broken)
     if not repaired.sound:
         raise FileFault(
-            "No line of the file is text in UTF-8", "Deliver one JSON object per line, in UTF-8"
+            "No line of the file is JSON in UTF-8", "Deliver one JSON object per line, in UTF-8"
         )
 
     def lines(bindings: Bindings, is_parallel: bool) -> str:
