@@ -4,7 +4,8 @@
 -#}
 
 {#- The UTC timestamp of a wall clock reading in a named time zone. A reading that the autumn switch
-    repeats is the engine's choice of the two; both DuckDB and Spark are deterministic about it. -#}
+    repeats is taken for the second of the two, in winter time: so DuckDB reads it, a unit test pins it,
+    and another engine's variant has to do the same. -#}
 {% macro wall_clock_to_utc(wall_clock, time_zone) -%}
     {{ return(adapter.dispatch('wall_clock_to_utc')(wall_clock, time_zone)) }}
 {%- endmacro %}

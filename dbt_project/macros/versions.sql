@@ -11,17 +11,22 @@
     key: the columns that identify a record.
     version: the column that orders versions, newest last.
     columns: every other column of the record; also the last tie-break.
+    link_columns: those of the columns that link the record to others, if any do.
 
     Gives key, version and columns, and: first_row_id and first_load_no (of the first version),
-    changed_load_no (the load that brought the current content; an identical repeat does not move it).
+    changed_load_no (the load that brought the current content; an identical repeat does not move it),
+    and with link_columns linked_load_no (the load that first brought the current link).
 -#}
-{% macro current_versions(relation, key, version, columns) %}
+{% macro current_versions(relation, key, version, columns, link_columns=[]) %}
     {%- set content = ([version] if version else []) + columns %}
     select
         {{ (key + content) | join(',\n        ') }},
         row_id as first_row_id,
         load_no as first_load_no,
         load_no as changed_load_no
+        {%- if link_columns %},
+        load_no as linked_load_no
+        {%- endif %}
     from {{ relation }} as records
     where
         not exists (
@@ -42,12 +47,18 @@
         first_row_id,
         first_load_no,
         changed_load_no
+        {%- if link_columns %},
+        linked_load_no
+        {%- endif %}
     from (
         select
             {{ (key + content) | join(',\n            ') }},
             min(row_id) over (partition by {{ key | join(', ') }}) as first_row_id,
             min(load_no) over (partition by {{ key | join(', ') }}) as first_load_no,
             min(load_no) over (partition by {{ (key + content) | join(', ') }}) as changed_load_no,
+            {%- if link_columns %}
+            min(load_no) over (partition by {{ (key + link_columns) | join(', ') }}) as linked_load_no,
+            {%- endif %}
             row_number() over (
                 partition by {{ key | join(', ') }}
                 order by

@@ -54,7 +54,8 @@ select
     coalesce(projects.time_zone, sources.time_zone, 'UTC') as time_zone,
     coalesce(projects.currency, sources.currency) as currency,
     contacts.first_load_no,
-    contacts.changed_load_no
+    contacts.changed_load_no,
+    contacts.linked_load_no
 from contacts
 left join agent_kinds on contacts.agent_kind_code = agent_kinds.code
 left join end_reasons on contacts.end_reason_code = end_reasons.code

@@ -10,4 +10,5 @@
         'conversation_ref', 'previous_contact_id', 'agent_kind_code', 'end_reason_code', 'channel',
         'language', 'tags',
     ],
+    link_columns=['conversation_ref', 'previous_contact_id'],
 ) }}

@@ -15,7 +15,7 @@ from_transfers as (
         'transfer' as evidence,
         transfer_id as evidence_id,
         requested_at as linked_at,
-        changed_load_no as load_no
+        linked_load_no as load_no
     from transfers
     where to_contact_id is not null
 ),
@@ -28,7 +28,7 @@ from_previous_contacts as (
         'previous_contact' as evidence,
         contact_id as evidence_id,
         started_at as linked_at,
-        changed_load_no as load_no
+        linked_load_no as load_no
     from contacts
     where previous_contact_id is not null
 ),
@@ -52,12 +52,12 @@ reference_neighbours as (
         contacts.contact_id,
         contacts.conversation_ref,
         contacts.started_at,
-        contacts.changed_load_no,
+        contacts.linked_load_no,
         lag(contacts.contact_id) over (
             partition by contacts.source, contacts.conversation_ref
             order by contacts.started_at, contacts.contact_id
         ) as earlier_contact_id,
-        lag(contacts.changed_load_no) over (
+        lag(contacts.linked_load_no) over (
             partition by contacts.source, contacts.conversation_ref
             order by contacts.started_at, contacts.contact_id
         ) as earlier_load_no,
@@ -83,7 +83,7 @@ from_references as (
         'conversation_ref' as evidence,
         conversation_ref as evidence_id,
         started_at as linked_at,
-        greatest(changed_load_no, earlier_load_no) as load_no
+        greatest(linked_load_no, earlier_load_no) as load_no
     from reference_neighbours
     where earlier_contact_id is not null
 
@@ -96,7 +96,7 @@ from_references as (
         'conversation_ref' as evidence,
         conversation_ref as evidence_id,
         started_at as linked_at,
-        changed_load_no as load_no
+        linked_load_no as load_no
     from reference_neighbours
     where earlier_contact_id_of_visitor <> earlier_contact_id
 )

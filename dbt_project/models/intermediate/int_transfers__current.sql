@@ -34,6 +34,7 @@ select
     ) as outcome,
     transfers.outcome_code,
     transfers.changed_load_no,
+    transfers.linked_load_no,
     transfers.first_row_id as transfer_key
 from transfers
 left join outcomes on transfers.outcome_code = outcomes.code

@@ -9,4 +9,5 @@
         'to_contact_id', 'outcome_code', 'requested_at', 'from_contact_id', 'target_id', 'kind',
         'target_kind_code',
     ],
+    link_columns=['from_contact_id', 'to_contact_id'],
 ) }}
