@@ -73,6 +73,8 @@ class Conversation:
     order_is_fixed: bool
     has_self_link: bool
     has_rejected_link: bool
+    has_cycle: Any
+    rejected_transfers: list[tuple[str, str]]
     transfers: list[Row]
     messages: list[Row]
     ratings: list[Row]
@@ -207,6 +209,18 @@ def conversations(source: str, logs: Logs, policy: Policy) -> list[Conversation]
                 order_is_fixed=is_fixed,
                 has_self_link=bool(ids & looped),
                 has_rejected_link=bool(ids & rejected),
+                has_cycle=_has_cycle([arrow for arrow in arrows if arrow[0] in ids]),
+                rejected_transfers=[
+                    (row["from_contact_id"], row["to_contact_id"])
+                    for row in transfers
+                    if row["from_contact_id"] in ids
+                    and row["from_contact_id"] != row.get("to_contact_id")
+                    and _is_rejected(
+                        contacts.get(row["from_contact_id"]),
+                        contacts.get(row.get("to_contact_id")),
+                        policy,
+                    )
+                ],
                 transfers=[row for row in transfers if row["from_contact_id"] in ids],
                 messages=[row for row in messages if row["contact_id"] in ids],
                 ratings=[row for row in ratings if row["contact_id"] in ids],
@@ -238,6 +252,24 @@ def _ordered(members: list[Row], arrows: list[tuple[str, str]]) -> tuple[list[Ro
                 is_fixed = False
         ordered += group
     return ordered, is_fixed
+
+
+def _has_cycle(arrows: list[tuple[str, str]]) -> Any:
+    """Whether links go round; where only their directions keep them from it is left open."""
+    if not networkx.is_directed_acyclic_graph(networkx.DiGraph(arrows)):
+        return True
+    return False if not arrows or networkx.is_forest(networkx.Graph(arrows)) else OPEN
+
+
+def quality_codes(one: Conversation) -> dict[str, Any]:
+    """The codes of the graph-quality table that the contract fixes, and whether they apply."""
+    return {
+        "self_link": one.has_self_link,
+        "cycle": one.has_cycle,
+        "missing_contact": bool(one.missing),
+        # A rejected link may be reported at either end.
+        "rejected_link": OPEN if one.has_rejected_link else False,
+    }
 
 
 # --- facts ----------------------------------------------------------------------------------------

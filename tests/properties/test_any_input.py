@@ -81,6 +81,7 @@ def _checksums(pipeline: Pipeline) -> dict[str, str]:
     }
 
 
+@pytest.mark.timeout(1800)
 @settings(max_examples=2, phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_any_graph_in_any_batches_order_and_repeats_gives_the_right_marts_under_stable_ids(

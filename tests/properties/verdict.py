@@ -205,7 +205,7 @@ def _of_source(rows: Iterable[Row], source: str) -> Iterator[Row]:
 
 
 def fact_problems(world: World, found: Sequence[Conversation], tables: Tables) -> Iterator[Problem]:
-    """Whether conversations, contacts, transfers and messages say what they should."""
+    """Whether conversations, contacts, transfers, messages and quality say what they should."""
     contacts = {
         row["contact_id"]: row for row in _of_source(tables["marts.contacts"], world.source)
     }
@@ -215,9 +215,27 @@ def fact_problems(world: World, found: Sequence[Conversation], tables: Tables) -
     for table, groups in (("marts.transfers", transfers), ("marts.messages", messages)):
         for row in _of_source(tables[table], world.source):
             groups[row["conversation_id"]].append(row)
+    codes: dict[str, set[str]] = defaultdict(set)
+    for row in _of_source(tables["marts.graph_quality"], world.source):
+        codes[row["conversation_id"]].add(row["code"])
+    ends = ("from_contact_id", "to_contact_id")
+    rejected = sorted(
+        tuple(row[end] for end in ends)
+        for row in _of_source(tables["marts.transfers"], world.source)
+        # Whether a transfer from a contact to itself is a rejected link is left open.
+        if row["is_rejected_link"] and row["from_contact_id"] != row["to_contact_id"]
+    )
+    should = sorted(pair for one in found for pair in one.rejected_transfers)
+    if rejected != should:
+        yield Problem(world.source, "", f"{rejected} are rejected and {should} should be")
     for one in found:
         name = contacts[one.contacts[0]["contact_id"]]["conversation_id"]
         lines = [
+            *(
+                f"conversation {name}: code {code} is {'missing' if applies else 'wrong'}"
+                for code, applies in reference.quality_codes(one).items()
+                if applies is not reference.OPEN and applies is not (code in codes[name])
+            ),
             *_row_problems(
                 f"conversation {name}",
                 reference.conversation_facts(one),
