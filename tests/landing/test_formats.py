@@ -292,6 +292,23 @@ def test_unknown_columns_are_kept_and_counted(zone: LandingZone) -> None:
     assert summary.unknown_columns == counts[0] | counts[1]
 
 
+def test_keys_that_are_data_are_kept_as_well(zone: LandingZone) -> None:
+    records = [
+        {"contact_id": f"c{n}", "started_at": "2026-03-01", f"~k/{n}": [n], "none": None, "": n}
+        for n in range(300)
+    ]
+    zone.write("acme/contacts/a.jsonl", "not json\n" + "\n".join(map(json.dumps, records)))
+
+    summary = zone.land("contacts")["contacts"]
+
+    rows = zone.rows("select extra from raw.contacts order by row_id")
+    assert [json.loads(row["extra"]) for row in rows] == [
+        {f"~k/{n}": [n], "": n} for n in range(300)
+    ]
+    assert len(summary.unknown_columns) == 302
+    assert (summary.unknown_columns[""], summary.unknown_columns["none"]) == (300, 0)
+
+
 def test_large_bodies_with_line_breaks_keep_every_character(zone: LandingZone) -> None:
     # Larger than DuckDB's buffer, and every line looks like a record.
     bodies = [f'{n},"2026-03-01",bot,{n}\n' * 60_000 for n in range(20)]

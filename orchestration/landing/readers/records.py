@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from orchestration.landing.conversion import Shape
 from orchestration.landing.errors import FileFault
@@ -29,6 +30,18 @@ from orchestration.landing.sql import Bindings, sql
 # Makes the SQL that gives `row_no` and `line`; told whether DuckDB may use its parallel scanner. As
 # in `delimited`, one scanner counts and the other loads, and they have to agree.
 Lines = Callable[[Bindings, bool], str]
+
+_MANY_KEYS = 100
+
+# All members of an object but the known ones, each looked up by its own key.
+_UNKNOWN_MEMBERS = """
+    case when fault is null then nullif(array_to_string(list_filter(list_transform(
+        list_filter(json_keys(line), lambda key: not list_contains(@{known}, key)),
+        lambda key: cast(to_json(key) as varchar) || ':' || nullif(cast(json_extract(
+            line, '/' || replace(replace(key, '~', '~0'), '/', '~1')
+        ) as varchar), 'null')
+    ), lambda member: member is not null), ','), '') end
+"""
 
 # Each line is one value: without quotes, and with a delimiter that JSON cannot hold.
 _OPTIONS = (
@@ -132,34 +145,72 @@ def _objects(
     )
 
 
-def _source(reading: Reading, lines: Lines) -> Source:
+@dataclass(frozen=True)
+class _Found:
+    """What is in a file, before any value is looked at.
+
+    Attributes:
+        rows: the values in it, sound or not.
+        has_objects: one of them is an object.
+        has_repeated_keys: an object has a key twice.
+        keys: the keys of all objects.
+    """
+
+    rows: int
+    has_objects: bool
+    has_repeated_keys: bool
+    keys: list[str]
+
+
+def _look_through(reading: Reading, lines: Lines) -> _Found:
     bindings = Bindings()
-    # One line stands for all with the same keys. There are few different sets of keys, so that this
-    # is small whatever the file's size.
-    patterns = reading.connection.execute(
+    row = reading.connection.execute(
         sql(
-            "select case when fault is null then json_keys(line) end, rows from ("
-            "select fault, first(line) as line, count(*) as rows from (@{objects}) "
-            "group by fault, case when fault is null then hash(json_keys(line)) end)",
+            """
+            with patterns as (
+                -- One line stands for all with the same keys: there are few sets of keys.
+                select fault, first(line) as line, count(*) as rows
+                from (@{objects})
+                group by fault, case when fault is null then hash(json_keys(line)) end
+            ),
+
+            found as (
+                select rows, case when fault is null then json_keys(line) end as keys
+                from patterns
+            )
+
+            select
+                (select coalesce(sum(rows), 0) from found),
+                (select count(*) from found where keys is not null),
+                (select count(*) from found where len(list_distinct(keys)) < len(keys)),
+                (
+                    select list(key order by key)
+                    from (select distinct unnest(keys) as key from found)
+                )
+            """,
             objects=_objects(lines, bindings, is_parallel=True, refuse_repeated_keys=False),
         ),
         bindings.values,
-    ).fetchall()
-    rows_read = sum(int(rows) for _, rows in patterns)
-    if rows_read and all(keys is None for keys, _ in patterns):
+    ).fetchone()
+    assert row is not None
+    rows, objects, repeated, keys = row
+    return _Found(int(rows), bool(objects), bool(repeated), list(keys or ()))
+
+
+def _source(reading: Reading, lines: Lines) -> Source:
+    found = _look_through(reading, lines)
+    if found.rows and not found.has_objects:
         raise FileFault(
             "No line of the file is a JSON object",
             "Deliver one JSON object per line, or an array of objects",
         )
-    refuse_repeated_keys = any(keys and len(set(keys)) < len(keys) for keys, _ in patterns)
-    header = Header.of(reading.log, sorted({key for keys, _ in patterns for key in keys or ()}))
-    if rows_read:
+    header = Header.of(reading.log, found.keys)
+    if found.rows:
         header.refuse_missing(reading.log)
     extraction = _Extraction(header)
 
     def query(bindings: Bindings, with_row: bool) -> str:
-        members = extra_members(header, extraction.value, extraction.as_json)
-        selected = ["row_no", "fault", f"{json_object(members, bindings)} as extra"]
+        selected = ["row_no", "fault", f"{extraction.extra(bindings)} as extra"]
         for name, positions in header.positions.items():
             may_be_number = reading.log.column(name).kind is not Kind.INSTANT
             values = [
@@ -176,12 +227,12 @@ def _source(reading: Reading, lines: Lines) -> Source:
             selected=", ".join(selected),
             extracted=extraction.columns(bindings),
             objects=_objects(
-                lines, bindings, is_parallel=False, refuse_repeated_keys=refuse_repeated_keys
+                lines, bindings, is_parallel=False, refuse_repeated_keys=found.has_repeated_keys
             ),
         )
 
     return Source(
-        rows_read=rows_read,
+        rows_read=found.rows,
         shapes=dict.fromkeys(header.positions, Shape.TEXT),
         unknown=header.unknown_labels,
         query=query,
@@ -197,8 +248,12 @@ class _Extraction:
         self._pointers = [
             "/" + label.replace("~", "~0").replace("/", "~1") for label in header.labels
         ]
+        self._header = header
         self._texts = [position for found in header.positions.values() for position in found]
-        self._others = [*header.unknown, *(loser for _, loser in header.contested)]
+        # Keys that are data, such as ids: naming each of them for every object would take for ever.
+        self._has_many = len(header.unknown) > _MANY_KEYS
+        unknown = [] if self._has_many else header.unknown
+        self._others = [*unknown, *(loser for _, loser in header.contested)]
 
     def columns(self, bindings: Bindings) -> str:
         """SQL that adds the lists to a query of `line` and `fault`."""
@@ -219,6 +274,16 @@ class _Extraction:
     def as_json(self, position: int) -> str:
         """SQL of a value as JSON text, null where there is none."""
         return f"nullif(cast(others[{self._others.index(position) + 1}] as varchar), 'null')"
+
+    def extra(self, bindings: Bindings) -> str:
+        """SQL of the JSON object of everything that is in no column, null when it is empty."""
+        if not self._has_many:
+            members = extra_members(self._header, self.value, self.as_json)
+            return json_object(members, bindings)
+        known_only = replace(self._header, unknown=[])
+        members = extra_members(known_only, self.value, self.as_json)
+        known = bindings.bind([self._labels[position] for position in self._texts])
+        return json_object(members, bindings, more=sql(_UNKNOWN_MEMBERS, known=known))
 
     def verbatim(self, position: int, bindings: Bindings) -> str:
         """SQL of a value as text with the digits that the file has.

@@ -221,7 +221,11 @@ def first_filled(values: Sequence[str]) -> str:
 
 
 def json_object(
-    members: Sequence[tuple[str, str]], bindings: Bindings, *, keep_nulls: bool = False
+    members: Sequence[tuple[str, str]],
+    bindings: Bindings,
+    *,
+    keep_nulls: bool = False,
+    more: str | None = None,
 ) -> str:
     """SQL of a JSON object as text; null when it would be empty.
 
@@ -229,14 +233,17 @@ def json_object(
         members: names, and SQL that gives JSON text or null.
         bindings: where the names are bound.
         keep_nulls: write members without a value as null instead of leaving them out.
+        more: SQL that gives further members as text, or null.
     """
-    if not members:
+    if not members and more is None:
         return "cast(null as varchar)"
     parts = []
     for name, value in members:
         label = bindings.bind(json.dumps(name, ensure_ascii=False) + ":")
         text = f"cast({value} as varchar)"
         parts.append(f"{label} || coalesce({text}, 'null')" if keep_nulls else f"{label} || {text}")
+    if more is not None:
+        parts.append(more)
     joined = f"'{{' || concat_ws(',', {', '.join(parts)}) || '}}'"
     return joined if keep_nulls else f"nullif({joined}, '{{}}')"
 
