@@ -19,8 +19,6 @@ from scenarios import REPORTS, Scenario, all_scenarios, differences
 SCENARIOS = all_scenarios()
 STAGES = max(len(scenario.stages) for scenario in SCENARIOS)
 
-pytestmark = pytest.mark.xdist_group("golden")
-
 Snapshot = dict[str, list[Row]]
 
 ELSEWHERE = {"id_merges": "marts.conversation_merges"}

@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pytest
 from harness import REPOSITORY, Pipeline
 from scenarios import REPORTS, all_scenarios, differences
 
 SCENARIOS = [one for one in all_scenarios() if len(one.stages) == 1]
-
-pytestmark = pytest.mark.xdist_group("command")
 
 
 def _run(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -23,8 +23,6 @@ from hypothesis import strategies as st
 from verdict import Ids, explained, fact_problems, partition_problems, report_problems
 from worlds import BATCHES, World, draw
 
-pytestmark = pytest.mark.xdist_group("properties")
-
 SOURCES = 10
 ISLANDS = 15
 FORMATS = ("csv", "jsonl", "json", "csv.gz", "parquet")

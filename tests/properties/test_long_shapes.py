@@ -10,8 +10,6 @@ from harness import Pipeline
 
 SIZE = 100_000
 
-pytestmark = pytest.mark.xdist_group("long shapes")
-
 # Ids run in no relation to the order of the links: neighbours are far apart by name. 48,271 and
 # 100,000 have no common divisor, so every id comes once.
 CONTACTS = """
