@@ -122,7 +122,7 @@ def newest(rows: Iterable[Row], key: Any) -> list[Row]:
 
 def _transfer_key(row: Row) -> Hashable:
     if row.get("transfer_id") is not None:
-        return row["transfer_id"]
+        return str(row["transfer_id"])
     return row["from_contact_id"], row["requested_at"], row.get("to_contact_id")
 
 

@@ -44,8 +44,8 @@ def test_the_run_command_publishes_the_golden_figures_and_a_second_run_changes_n
         projects=[{"source": one.source, **row} for one in SCENARIOS for row in one.projects],
     )
     for scenario in SCENARIOS:
-        for (source, log), rows in scenario.stages[0].load.items():
-            pipeline.write(source, log, rows)
+        for (source, log), loaded in scenario.stages[0].load.items():
+            pipeline.write(source, log, loaded)
     settings = pipeline.settings
 
     first = _run(settings.environment())
