@@ -30,12 +30,13 @@ run: setup ## load what is new, build, check, publish
 rebuild: setup ## drop everything but the raw tables and build again
 	@$(PYTHON) -m orchestration.run --rebuild
 
+# One file, one worker: files share costly fixtures, and xdist's groups do nothing under pytest 9.2.
 test: setup ## all tests
 	@if [ -f tests/publishing/node/package-lock.json ] && command -v npm >/dev/null; then \
 		npm ci --ignore-scripts --no-audit --no-fund --silent --prefix tests/publishing/node \
 			|| echo "npm could not install the Node client: its tests are skipped"; \
 	fi
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 ui: setup ## Dagster's user interface, at http://127.0.0.1:3000 (PORT=3000)
 	@exec $(PYTHON) -m orchestration.ui --port $(PORT)

@@ -6,14 +6,11 @@ import ast
 from typing import Any
 
 import dagster as dg
-import pytest
 from asset_graph import SNAPSHOT, render
 
 from orchestration.settings import REPOSITORY
 
 DESCRIBED = {"raw", "reference", "marts", "reports", "published"}
-
-pytestmark = pytest.mark.xdist_group("orchestration")
 
 
 def test_the_asset_graph_is_the_one_that_was_reviewed(definitions: Any) -> None:

@@ -21,8 +21,6 @@ from folders import make_settings, write_log
 
 from orchestration.settings import REPOSITORY, Settings
 
-pytestmark = pytest.mark.xdist_group("orchestration")
-
 CONTACTS = """contact_id,started_at,ended_at,agent_id,agent_kind
 1,2026-11-01T10:00:00Z,2026-11-01T10:05:00Z,bot,bot
 2,2026-11-01T10:05:10Z,2026-11-01T10:15:00Z,anna,human
