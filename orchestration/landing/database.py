@@ -95,9 +95,16 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     second one to the same file with another configuration.
 
     Raises:
-        LandingError: another process keeps the warehouse open, or the file is no warehouse.
+        LandingError: the directory cannot be written, another process keeps the warehouse open, or
+            the file is no warehouse.
     """
-    settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LandingError(
+            f"WAREHOUSE_DIR={settings.warehouse_dir} cannot be written ({error.strerror}): point "
+            "it at a directory that the pipeline's user may write"
+        ) from error
     deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
     while True:
         try:
@@ -127,6 +134,8 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
                 ) from error
             time.sleep(0.2)
     connection.execute("set TimeZone = 'UTC'")
+    # Files that change while they are read are the point: never read what was there before.
+    connection.execute("set enable_external_file_cache = false")
     return connection
 
 

@@ -222,6 +222,53 @@ def test_rows_that_would_get_lost_stop_the_run_and_leave_nothing(
     assert zone.rows("select count(*) as n from raw.contacts") == [{"n": 0}]
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        duckdb.IOException("IO Error: Could not write file: No space left on device"),
+        duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block"),
+        duckdb.TransactionException("TransactionContext Error: Failed to commit"),
+    ],
+    ids=["disk", "memory", "commit"],
+)
+def test_a_full_disk_or_memory_is_not_the_files_fault(
+    failure: duckdb.Error, zone: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone.write("acme/contacts/a.csv", contacts("c1"))
+    with monkeypatch.context() as patched:
+
+        def insert_rows(self: Insertion) -> int:
+            raise failure
+
+        patched.setattr(Insertion, "insert_rows", insert_rows)
+        with pytest.raises(landing.LandingError, match="make room on the disk or raise MEMORY"):
+            zone.land("contacts")
+    assert zone.loads() == []
+
+    assert zone.land("contacts")["contacts"].files_loaded == 1
+
+
+def test_a_scratch_directory_without_room_is_a_clear_error(
+    zone: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone.write("acme/contacts/a.csv.gz", compressed(contacts("c1").encode(), "gz"))
+
+    def unpack_stream(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "_unpack_stream", unpack_stream)
+    with pytest.raises(landing.LandingError, match=r"cannot be unpacked into .* make room there"):
+        zone.land("contacts")
+    assert zone.loads() == []
+
+
+def test_a_warehouse_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    zone = LandingZone(tmp_path, WAREHOUSE_DIR=str(tmp_path / "file" / "warehouse"))
+    with pytest.raises(landing.LandingError, match=r"WAREHOUSE_DIR=.* cannot be written"):
+        landing.connect(zone.settings)
+
+
 def change_while_loading(
     monkeypatch: pytest.MonkeyPatch, path: Path, contents: list[str], stamp: float | None = None
 ) -> None:
