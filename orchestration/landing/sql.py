@@ -1,4 +1,4 @@
-"""Small helpers to write SQL whose values are always bound.
+"""How this package writes SQL whose values are always bound.
 
 Belongs here: placeholders, identifiers, parameters. Does not belong here: any statement.
 """
