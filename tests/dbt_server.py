@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ def _serve(folder: Path) -> None:
 
 if __name__ == "__main__":
     side = Path(sys.argv[1])
+    # A test run that is terminated takes its children along: the folder goes all the same.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         _serve(side)
     finally:
