@@ -27,9 +27,17 @@ with_ends as (
         to_contacts.visitor_id as to_visitor_id,
         from_contacts.started_at as from_started_at,
         to_contacts.started_at as to_started_at,
-        {{ seconds_between(
-            'coalesce(from_contacts.ended_at, from_contacts.started_at)', 'to_contacts.started_at'
-        ) }} as gap_seconds
+        -- The time between the two, whichever came first; negative where they overlap.
+        greatest(
+            {{ seconds_between(
+                'coalesce(from_contacts.ended_at, from_contacts.started_at)',
+                'to_contacts.started_at',
+            ) }},
+            {{ seconds_between(
+                'coalesce(to_contacts.ended_at, to_contacts.started_at)',
+                'from_contacts.started_at',
+            ) }}
+        ) as gap_seconds
     from links
     left join contacts as from_contacts
         on
