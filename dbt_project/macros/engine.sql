@@ -82,17 +82,6 @@
     )
 {%- endmacro %}
 
-{#- Exact, interpolated percentiles of a column over its non-null rows, several from one sort. -#}
-{% macro percentiles(column, fractions) -%}
-    {{ return(adapter.dispatch('percentiles')(column, fractions)) }}
-{%- endmacro %}
-{% macro duckdb__percentiles(column, fractions) -%}
-    quantile_cont({{ column }}, [{{ fractions | join(', ') }}])
-{%- endmacro %}
-{% macro default__percentiles(column, fractions) -%}
-    percentile({{ column }}, array({{ fractions | join(', ') }}))
-{%- endmacro %}
-
 {#- The n-th element of a list, counted from 1. -#}
 {% macro list_element(list, position) -%}
     {{ return(adapter.dispatch('list_element')(list, position)) }}
