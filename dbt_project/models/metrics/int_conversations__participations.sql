@@ -1,4 +1,4 @@
-{{ config(materialized='view', access='private', contract={'enforced': false}) }}
+{{ config(access='private', contract={'enforced': false}) }}
 
 -- One row per closed conversation and agent, and per closed conversation and group, that took part.
 with contacts as (
