@@ -147,7 +147,13 @@ in_periods as (
 
 accumulated as (
     select
-        *,
+        period_grain,
+        period_start,
+        dimension,
+        source,
+        dimension_value,
+        duration,
+        seconds,
         sum(conversation_count) over (
             partition by period_grain, period_start, dimension, source, dimension_value, duration
             order by seconds
