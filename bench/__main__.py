@@ -70,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=300,
         metavar="SECONDS",
-        help="stop the recursive query after this time (default: %(default)s)",
+        help="stop the script with the recursive query after this time, or after three times the"
+        " yardstick's if that is more (default: %(default)s)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there")
     return parser
