@@ -630,10 +630,10 @@ credits as (
         credited_contact_key as contact_key,
         count(*) as transaction_count,
         case
-            when min(currency) = max(currency) or max(currency) is null
+            when min(coalesce(currency, '')) = max(coalesce(currency, ''))
                 then sum(amount)::decimal(38, 4)
         end as transaction_amount,
-        case when min(currency) = max(currency) then max(currency) end as currency
+        case when min(coalesce(currency, '')) = max(coalesce(currency, '')) then max(currency) end as currency
     from marts.transactions
     where credited_contact_key is not null
     group by credited_contact_key
@@ -797,10 +797,10 @@ transactions as (
         conversation_key,
         count(*) as transaction_count,
         case
-            when min(currency) = max(currency) or max(currency) is null
+            when min(coalesce(currency, '')) = max(coalesce(currency, ''))
                 then sum(amount)::decimal(38, 4)
         end as transaction_amount,
-        case when min(currency) = max(currency) then max(currency) end as currency
+        case when min(coalesce(currency, '')) = max(coalesce(currency, '')) then max(currency) end as currency
     from marts.transactions
     where conversation_key is not null
     group by conversation_key
@@ -938,8 +938,8 @@ with measured as (
         (csat_score is not null and csat_score >= 4)::int as csat_positive,
         transaction_count as transactions,
         coalesce(transaction_amount, 0) as revenue,
-        if(transaction_count > 0 and transaction_amount is null, '', currency) as smallest_currency,
-        if(transaction_count > 0 and transaction_amount is null, '~', currency) as largest_currency
+        case when transaction_count = 0 then null when transaction_amount is null then '' else coalesce(currency, '') end as smallest_currency,
+        case when transaction_count = 0 then null when transaction_amount is null then '~' else coalesce(currency, '') end as largest_currency
     from marts.contacts
 ),
 attributed as (
@@ -1032,7 +1032,7 @@ select
     transfer_count as transfers,
     is_bounced::int as bounced,
     is_bot_first::int as bot_first,
-    is_escalated::int as escalated,
+    (is_bot_first and is_escalated)::int as escalated,
     (automation_level = 'fully_automated')::int as fully_automated,
     handle_seconds as handle_seconds_sum,
     (handle_seconds is not null)::int as handle_count,
@@ -1045,8 +1045,8 @@ select
     transaction_count as transactions,
     (transaction_count > 0)::int as converted,
     coalesce(transaction_amount, 0) as revenue,
-    if(transaction_count > 0 and transaction_amount is null, '', currency) as smallest_currency,
-    if(transaction_count > 0 and transaction_amount is null, '~', currency) as largest_currency
+    case when transaction_count = 0 then null when transaction_amount is null then '' else coalesce(currency, '') end as smallest_currency,
+    case when transaction_count = 0 then null when transaction_amount is null then '~' else coalesce(currency, '') end as largest_currency
 from marts.conversations as conversations
 where is_closed;
 
@@ -1129,7 +1129,8 @@ inner join work.measured as measured using (conversation_id)
 group by measured.day, participants.dimension, measured.source, participants.dimension_value;
 
 -- step: percentiles
-create table work.percentiles as
+-- Quantiles keep their values in memory: one grain at a time.
+create macro work.percentiles_by(grain) as table
 with spread as (
     select
         day,
@@ -1173,7 +1174,12 @@ select
     quantile_cont(resolution_seconds, [0.5, 0.9]) as resolution
 from spread
 inner join work.periods as periods using (day)
+where periods.period_grain = grain
 group by all;
+
+create table work.percentiles as from work.percentiles_by('day');
+insert into work.percentiles from work.percentiles_by('week');
+insert into work.percentiles from work.percentiles_by('month');
 
 -- step: reports
 create table reports.contacts_report as
@@ -1240,7 +1246,7 @@ select
         revenue::decimal(38, 4),
         null
     ) as revenue,
-    if(smallest_currency = largest_currency, largest_currency, null) as currency
+    if(smallest_currency = largest_currency, nullif(largest_currency, ''), null) as currency
 from summed;
 
 create table reports.statistical_report as
@@ -1320,7 +1326,7 @@ select
         summed.revenue::double / nullif(transactions, 0),
         null
     ) as average_order_value,
-    if(smallest_currency = largest_currency, largest_currency, null) as currency
+    if(smallest_currency = largest_currency, nullif(largest_currency, ''), null) as currency
 from summed
 left join work.percentiles as percentiles
     on
