@@ -175,8 +175,10 @@ taken as (
         dimension_value,
         duration,
         max(total_count) as total_count,
-        {{ counted_percentile('seconds', 'cumulative_count', 'total_count', 0.5) }} as median_seconds,
-        {{ counted_percentile('seconds', 'cumulative_count', 'total_count', 0.9) }} as p90_seconds
+        {{ counted_percentile('seconds', 'cumulative_count', 'total_count', 0.5) }}
+            as median_seconds,
+        {{ counted_percentile('seconds', 'cumulative_count', 'total_count', 0.9) }}
+            as p90_seconds
     from accumulated
     group by
         period_grain,
