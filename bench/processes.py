@@ -45,6 +45,7 @@ def run(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     limit_seconds: float | None = None,
+    may_fail: bool = False,
 ) -> Cost:
     """Run a program to its end, or stop it at a time limit.
 
@@ -54,6 +55,7 @@ def run(
         cwd: its working directory.
         environment: variables on top of this process's own.
         limit_seconds: stop it, with all its descendants, after this time.
+        may_fail: a failure is a result as well.
 
     Raises:
         ProgramError: its exit status is not 0.
@@ -74,7 +76,7 @@ def run(
         except BaseException:
             _stop(process)
             raise
-    if cost.status not in (0, None):
+    if cost.status not in (0, None) and not may_fail:
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-25:])
         raise ProgramError(f"{' '.join(command)} ended with status {cost.status}:\n{tail}")
     return cost

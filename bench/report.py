@@ -101,7 +101,9 @@ def _scipy_seconds(result: Result) -> float:
 
 def _row(name: str, cost: Cost, base: Cost | None) -> str:
     if cost.status is None:
-        return f"  {name:<44}stopped after {cost.wall_seconds:.0f} s"
+        return f"  {name:<44}stopped after {cost.wall_seconds:.0f} s, {_size(cost.peak_bytes)}"
+    if cost.status != 0:
+        return f"  {name:<44}failed after {cost.wall_seconds:.0f} s, {_size(cost.peak_bytes)}"
     ratios = (
         _ratio(cost.wall_seconds, base.wall_seconds) + _ratio(cost.cpu_seconds, base.cpu_seconds)
         if base
