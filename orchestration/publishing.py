@@ -3,7 +3,8 @@
 Belongs here: what is copied out of the warehouse, the layout of `published/`, its manifest, the
 swap to a new version, and the ledger rows that record what the outside has seen.
 Does not belong here: whether to publish (the blocking checks decide), which models are public
-(dbt's `access: public` decides), and anything that reads the published files for people.
+(dbt's `access: public` decides), what a metric is (its YAML says it), and anything that reads the
+published files for people.
 
 The layout, all paths under `Settings.published_dir`:
 
@@ -27,7 +28,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from typing import Any
 import duckdb
 
 from orchestration import locks
+from orchestration.metric_definitions import Metric, metrics
 from orchestration.settings import Settings
 
 MANIFEST_VERSION = 1
@@ -106,6 +108,7 @@ class Publication:
         publication_no: its number in `raw.publications`.
         last_load_no: the newest load in it; 0 when there is none.
         models: the public models, by schema and name.
+        metrics: what the figures mean, in the order of the columns that show them.
         database: the snapshot, relative to `published/`, in the version's own folder.
         database_bytes: its size.
         database_sha256: its checksum, in hexadecimal.
@@ -120,6 +123,7 @@ class Publication:
     publication_no: int
     last_load_no: int
     models: tuple[PublishedModel, ...]
+    metrics: tuple[Metric, ...]
     database: str
     database_bytes: int
     database_sha256: str
@@ -173,7 +177,7 @@ def publish(settings: Settings, *, run_id: str, progress: Progress | None = None
             with the next publish).
     """
     tell = progress or (lambda text: None)
-    models = _public_models(settings.dbt_target_dir / "manifest.json")
+    models, definitions = _public(settings.dbt_target_dir / "manifest.json")
     published = settings.published_dir
     published.mkdir(parents=True, exist_ok=True)
     settings.scratch_dir.mkdir(parents=True, exist_ok=True)
@@ -182,7 +186,9 @@ def publish(settings: Settings, *, run_id: str, progress: Progress | None = None
         work = published / f"{_WORK_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         work.mkdir()
         try:
-            publication = _publish(settings, models, run_id=run_id, work=work, tell=tell)
+            publication = _publish(
+                settings, models, definitions, run_id=run_id, work=work, tell=tell
+            )
         finally:
             shutil.rmtree(work, ignore_errors=True)
         try:
@@ -214,6 +220,7 @@ def current(settings: Settings) -> Publication | None:
 def _publish(
     settings: Settings,
     models: Sequence[_PublicModel],
+    definitions: tuple[Metric, ...],
     *,
     run_id: str,
     work: Path,
@@ -224,7 +231,7 @@ def _publish(
     with draft.reading():
         written = draft.write_parquet(models)
         last_load_no = draft.last_load_no()
-        data_version = _data_version(written)
+        data_version = _data_version(written, definitions)
         is_current = (
             last is not None and last.data_version == data_version and _is_whole(settings, last)
         )
@@ -240,6 +247,7 @@ def _publish(
         models=tuple(
             replace(model, parquet=f"{version_path}/{model.parquet}") for model in written
         ),
+        metrics=definitions,
         database=f"{version_path}/{DATABASE_NAME}",
         database_bytes=0,
         database_sha256="",
@@ -282,10 +290,12 @@ def _current_or_none(settings: Settings) -> Publication | None:
 # --- what is public -------------------------------------------------------------------------------
 
 
-def _public_models(path: Path) -> tuple[_PublicModel, ...]:
-    """The models that dbt marks public in the public schemas, by schema and name."""
+def _public(path: Path) -> tuple[tuple[_PublicModel, ...], tuple[Metric, ...]]:
+    """The models that dbt marks public in the public schemas, by schema and name; the metrics."""
     try:
-        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"].values()
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        nodes = manifest["nodes"].values()
+        definitions = tuple(metrics(manifest))
     except FileNotFoundError as error:
         raise PublishError(f"{path} is missing: build the models with dbt first") from error
     except (ValueError, KeyError, AttributeError) as error:
@@ -310,10 +320,10 @@ def _public_models(path: Path) -> tuple[_PublicModel, ...]:
         raise PublishError(
             f"{path} names no model with access: public in the schemas {', '.join(PUBLIC_SCHEMAS)}"
         )
-    return tuple(sorted(models, key=lambda model: (model.schema, model.name)))
+    return tuple(sorted(models, key=lambda model: (model.schema, model.name))), definitions
 
 
-def _data_version(models: Sequence[PublishedModel]) -> str:
+def _data_version(models: Sequence[PublishedModel], definitions: Sequence[Metric]) -> str:
     """Sixteen hexadecimal digits over everything a reader can see, and nothing else."""
     content = [
         [
@@ -326,7 +336,8 @@ def _data_version(models: Sequence[PublishedModel]) -> str:
         ]
         for model in models
     ]
-    text = json.dumps([MANIFEST_VERSION, STORAGE_VERSION, content], ensure_ascii=True)
+    meaning = [asdict(metric) for metric in definitions]
+    text = json.dumps([MANIFEST_VERSION, STORAGE_VERSION, content, meaning], ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -819,6 +830,7 @@ def _to_json(publication: Publication) -> dict[str, Any]:
             }
             for model in publication.models
         ],
+        "metrics": [asdict(metric) for metric in publication.metrics],
     }
 
 
@@ -844,6 +856,8 @@ def _from_json(manifest: Mapping[str, Any]) -> Publication:
             )
             for model in manifest["models"]
         ),
+        # A version published before there were any says nothing of them.
+        metrics=tuple(Metric(**metric) for metric in manifest.get("metrics", [])),
         database=manifest["database"]["path"],
         database_bytes=manifest["database"]["bytes"],
         database_sha256=manifest["database"]["sha256"],

@@ -221,6 +221,12 @@ class Pipeline:
         content: Row = json.loads((self.settings.published_dir / "manifest.json").read_bytes())
         return content
 
+    def stored(self, name: str, order: str = "") -> list[Row]:
+        """Every row of a published table as it is stored, or in the order of an SQL expression."""
+        query = f"from {name}" + (f" order by {order}" if order else "")
+        with duckdb.connect(str(self.settings.published_file), read_only=True) as connection:
+            return _rows(connection.execute(query))
+
     def published(self, name: str) -> list[Row]:
         """Every row of a table of the published snapshot."""
         with duckdb.connect(str(self.settings.published_file), read_only=True) as connection:

@@ -133,3 +133,15 @@
 {% macro default__list_of(value) -%}
     case when {{ value }} is null then array() else array({{ value }}) end
 {%- endmacro %}
+
+{#- A number that is the same on every engine, from a text: the first fifteen hexadecimal digits of its
+    md5, so that it fits a signed 64-bit integer. -#}
+{% macro id_hash(text) -%}
+    {{ return(adapter.dispatch('id_hash')(text)) }}
+{%- endmacro %}
+{% macro duckdb__id_hash(text) -%}
+    cast(concat('0x', substr(md5({{ text }}), 1, 15)) as bigint)
+{%- endmacro %}
+{% macro default__id_hash(text) -%}
+    cast(conv(substring(md5({{ text }}), 1, 15), 16, 10) as bigint)
+{%- endmacro %}

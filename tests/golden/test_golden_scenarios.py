@@ -21,6 +21,19 @@ STAGES = max(len(scenario.stages) for scenario in SCENARIOS)
 
 Snapshot = dict[str, list[Row]]
 
+# The order in which readers find the rows of a table, and by which they look them up.
+BY_CONVERSATION = "conversation_started_at nulls last, conversation_id nulls last"
+ORDERS = {
+    "marts.conversations": "started_at, conversation_id",
+    "marts.contacts": f"{BY_CONVERSATION}, contact_no",
+    "marts.messages": f"{BY_CONVERSATION}, message_no, source, contact_id, sent_at, message_id",
+    "marts.transfers": f"{BY_CONVERSATION}, requested_at, source, transfer_id",
+    "marts.ratings": f"{BY_CONVERSATION}, source, answered_at, rating_id",
+    "marts.transactions": f"{BY_CONVERSATION}, source, occurred_at, transaction_id",
+    "marts.conversation_ids": "id_hash, id, source, id_kind",
+    "marts.projects": "source, project_id",
+}
+
 ELSEWHERE = {"id_merges": "marts.conversation_merges"}
 
 
@@ -37,6 +50,7 @@ class Story:
     rebuilt: Snapshot = field(default_factory=dict)
     rebuilt_checksums: dict[str, str] = field(default_factory=dict)
     published: Snapshot = field(default_factory=dict)
+    orders: dict[str, tuple[list[Row], list[Row]]] = field(default_factory=dict)
 
 
 def _pipeline(home: Path) -> Pipeline:
@@ -92,6 +106,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     pipeline.run()
     told.redelivered = _snapshot(pipeline)
     told.published = {name: pipeline.published(name) for name in pipeline.public_models()}
+    for name, order in ORDERS.items():
+        told.orders[name] = pipeline.stored(name), pipeline.stored(name, order)
     return told
 
 
@@ -203,3 +219,23 @@ def test_nothing_in_the_reconciliation_is_unexplained(story: Story, stage: int) 
     columns = [column for column in rows[0] if "unexplained" in column]
     assert columns
     assert [row for row in rows if any(row[column] != 0 for column in columns)] == []
+
+
+@pytest.mark.parametrize("table", ORDERS)
+def test_published_rows_lie_in_the_order_by_which_they_are_looked_up(
+    story: Story, table: str
+) -> None:
+    stored, ordered = story.orders[table]
+    assert stored
+    assert stored == ordered
+
+
+def test_every_row_says_when_its_conversation_opened(story: Story) -> None:
+    opened = {
+        row["conversation_id"]: row["started_at"] for row in story.published["marts.conversations"]
+    }
+    for table in ORDERS:
+        for row in story.published[table]:
+            if "conversation_started_at" in row:
+                expected = opened.get(row["conversation_id"])
+                assert row["conversation_started_at"] == expected, (table, row)

@@ -17,7 +17,7 @@ import yaml
 from harness import REPOSITORY
 
 from orchestration import metrics_page, transform
-from orchestration.metrics_page import Metric
+from orchestration.metric_definitions import Metric, metrics
 from orchestration.settings import Settings, load_settings
 
 pytestmark = pytest.mark.xdist_group("metrics")
@@ -77,7 +77,7 @@ def manifest(settings: Settings, parsed: list[dict[str, Any]]) -> dict[str, Any]
 
 @pytest.fixture(scope="module")
 def defined(manifest: dict[str, Any]) -> list[Metric]:
-    return metrics_page.metrics(manifest)
+    return metrics(manifest)
 
 
 def _columns(manifest: dict[str, Any], model: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ import pytest
 from harness import REPOSITORY, Pipeline
 
 from orchestration import mf, transform
-from orchestration.metrics_page import Metric, metrics
+from orchestration.metric_definitions import Metric, metrics
 from orchestration.settings import load_settings
 
 pytestmark = pytest.mark.xdist_group("metrics")

@@ -67,7 +67,7 @@ OTHER_NAMES = {
     "boolean": set(),
 }
 # What a number in a mart may be called besides.
-NUMBER_ENDINGS = ("_no", "_score", "_amount", "_seconds_sum")
+NUMBER_ENDINGS = ("_no", "_score", "_amount", "_seconds_sum", "_hash")
 NUMBERS = {"score", "amount", "value"}
 
 

@@ -46,6 +46,9 @@ CONTRACT = {
     "marts.ratings": """
         rating_id conversation_id contact_id question answered_at score comment
     """,
+    "marts.projects": """
+        source project_id project_name time_zone currency
+    """,
     "marts.transactions": """
         transaction_id conversation_id contact_id visitor_id occurred_at amount currency
     """,
@@ -110,7 +113,7 @@ WITHOUT_A_KEY = {"graph_quality"}
 @pytest.mark.parametrize("table", CONTRACT)
 def test_a_public_model_has_every_column_of_the_contract(project: Project, table: str) -> None:
     schema, name = table.split(".")
-    model = project.public[name]
+    model = {model["alias"]: model for model in project.public.values()}[name]
     assert model["schema"] == schema
     assert set(CONTRACT[table].split()) - set(model["columns"]) == set()
 

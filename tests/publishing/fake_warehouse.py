@@ -139,8 +139,33 @@ def model(schema: str, name: str, **overrides: Any) -> dict[str, Any]:
     }
 
 
-def write_dbt_manifest(settings: Settings, **more: dict[str, Any]) -> None:
-    """dbt's manifest of the fake models, with private ones among them."""
+def metric(description: str = "How many\n conversations closed.") -> dict[str, Any]:
+    """A metric's node in dbt's manifest."""
+    return {
+        "name": "conversations",
+        "label": "Conversations",
+        "description": description,
+        "type": "simple",
+        "type_params": {
+            "expr": "conversation_id",
+            "metric_aggregation_params": {"agg": "count", "agg_params": {"percentile": None}},
+        },
+        "config": {
+            "meta": {
+                "grain": "conversation",
+                "anchor": "closed_on",
+                "unit": "conversations",
+                "source": "the platform",
+                "column": "statistical_report.conversations",
+            }
+        },
+    }
+
+
+def write_dbt_manifest(
+    settings: Settings, counted: dict[str, Any] | None = None, **more: dict[str, Any]
+) -> None:
+    """dbt's manifest of the fake models, with private ones among them, and of one metric."""
     column = {
         "conversation_id": {
             "name": "conversation_id",
@@ -154,6 +179,7 @@ def write_dbt_manifest(settings: Settings, **more: dict[str, Any]) -> None:
             "reports",
             "statistical_report",
             config={"materialized": "view", "access": "public"},
+            columns={"conversations": {"name": "conversations", "description": ""}},
         ),
         "private": model("marts", "mart_private", access="protected"),
         "intermediate": model("intermediate", "int_secret"),
@@ -163,7 +189,8 @@ def write_dbt_manifest(settings: Settings, **more: dict[str, Any]) -> None:
     }
     settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
     (settings.dbt_target_dir / "manifest.json").write_text(
-        json.dumps({"nodes": nodes}), encoding="utf-8"
+        json.dumps({"nodes": nodes, "metrics": {"conversations": counted or metric()}}),
+        encoding="utf-8",
     )
 
 

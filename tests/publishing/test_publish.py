@@ -92,6 +92,21 @@ def test_manifest_says_what_each_model_is_and_where(settings: Settings) -> None:
         content = (published / model["parquet"]["path"]).read_bytes()
         assert len(content) == model["parquet"]["bytes"]
         assert hashlib.sha256(content).hexdigest() == model["parquet"]["sha256"]
+    assert manifest["metrics"] == [
+        {
+            "name": "conversations",
+            "label": "Conversations",
+            "description": "How many conversations closed.",
+            "formula": "count(conversation_id)",
+            "grain": "conversation",
+            "anchor": "closed_on",
+            "unit": "conversations",
+            "source": "the platform",
+            "column": "statistical_report.conversations",
+            "numerator": "",
+            "denominator": "",
+        }
+    ]
     assert publishing.current(settings) == replace(publication, changed=False, new_ids=0)
 
 
@@ -197,6 +212,31 @@ def test_a_changed_description_is_a_new_version(settings: Settings) -> None:
 
     assert second.changed
     assert second.data_version != first.data_version
+
+
+def test_a_changed_definition_of_a_metric_is_a_new_version(settings: Settings) -> None:
+    first = publishing.publish(settings, run_id="first")
+    fake_warehouse.write_dbt_manifest(settings, fake_warehouse.metric("Closed conversations."))
+
+    second = publishing.publish(settings, run_id="second")
+
+    assert second.changed
+    assert second.data_version != first.data_version
+    assert second.metrics[0].description == "Closed conversations."
+
+
+def test_a_version_from_before_the_metrics_is_read_and_replaced(settings: Settings) -> None:
+    publishing.publish(settings, run_id="first")
+    path = settings.published_dir / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    del manifest["metrics"]
+    path.unlink()
+    path.write_text(json.dumps({**manifest, "data_version": "0" * 16}), encoding="utf-8")
+
+    former = publishing.current(settings)
+    assert former is not None
+    assert former.metrics == ()
+    assert publishing.publish(settings, run_id="second").metrics != ()
 
 
 def test_parquet_bytes_do_not_depend_on_how_the_warehouse_stores_the_rows(
@@ -372,7 +412,11 @@ def test_a_public_model_that_was_not_built_is_named(settings: Settings) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "is missing"), ("{", "not a dbt manifest"), ('{"nodes": {}}', "names no model")],
+    [
+        (None, "is missing"),
+        ("{", "not a dbt manifest"),
+        ('{"nodes": {}, "metrics": {}}', "names no model"),
+    ],
 )
 def test_without_a_usable_dbt_manifest_nothing_is_published(
     settings: Settings, content: str | None, message: str

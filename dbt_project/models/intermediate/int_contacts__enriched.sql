@@ -46,6 +46,7 @@ select
     contacts.contact_id,
     contacts.source,
     facts.conversation_id,
+    facts.conversation_started_at,
     facts.contact_no,
     contacts.agent_id,
     contacts.agent_kind,
@@ -97,9 +98,9 @@ select
     loads.loaded_at as first_loaded_at
 from contacts
 inner join facts on contacts.contact_key = facts.contact_key
-inner join ordered on contacts.contact_key = ordered.contact_key
+left join ordered on contacts.contact_key = ordered.contact_key
 inner join loads on contacts.first_load_no = loads.load_no
 left join transfers on contacts.contact_key = transfers.contact_key
 left join ratings on facts.conversation_key = ratings.conversation_key
 left join credited_transactions on contacts.contact_key = credited_transactions.contact_key
-order by facts.conversation_id, facts.contact_no
+order by facts.conversation_started_at, facts.conversation_id, facts.contact_no

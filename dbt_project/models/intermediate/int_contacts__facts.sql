@@ -18,6 +18,7 @@ select
     identified.contact_key,
     identified.conversation_key,
     identified.conversation_id,
+    identified.conversation_started_at,
     identified.contact_no,
     identified.is_missing,
     -- An agent who speaks for a contact that was never delivered is taken for a person.

@@ -28,6 +28,7 @@ joined as (
         contacts.contact_key,
         contacts.contact_no,
         contacts.conversation_id,
+        contacts.conversation_started_at,
         author_kinds.value as author_kind,
         messages.author_id,
         messages.body,
@@ -52,6 +53,7 @@ select
     source,
     message_id,
     conversation_id,
+    conversation_started_at,
     contact_id,
     contact_key,
     sent_at,
@@ -75,4 +77,11 @@ select
     ) is not null as visitor_has_spoken,
     changed_load_no
 from joined
-order by conversation_id nulls last, message_no, source, contact_id, sent_at, message_id
+order by
+    conversation_started_at nulls last,
+    conversation_id nulls last,
+    message_no,
+    source,
+    contact_id,
+    sent_at,
+    message_id

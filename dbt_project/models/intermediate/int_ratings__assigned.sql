@@ -20,6 +20,7 @@ select
     contacts.contact_key,
     contacts.conversation_key,
     contacts.conversation_id,
+    contacts.conversation_started_at,
     questions.value as question,
     ratings.answered_at,
     ratings.score,

@@ -29,6 +29,8 @@ select
     transfers.transfer_id,
     coalesce(from_contacts.conversation_id, to_contacts.conversation_id) as conversation_id,
     coalesce(from_contacts.conversation_key, to_contacts.conversation_key) as conversation_key,
+    coalesce(from_contacts.conversation_started_at, to_contacts.conversation_started_at)
+        as conversation_started_at,
     transfers.from_contact_id,
     transfers.to_contact_id,
     from_contacts.contact_key as from_key,

@@ -9,6 +9,7 @@ select
     contact_id,
     source,
     conversation_id,
+    conversation_started_at,
     contact_no,
     agent_id,
     agent_kind,

@@ -1,4 +1,5 @@
--- One row per id that resolves, its kind and source. Sorted by id: a look-up reads one place.
+-- One row per id that resolves, its kind and source. Sorted by a hash of the id: a look-up by both
+-- reads one place, however alike ids begin.
 with contacts as (
     select * from {{ ref('int_contacts__enriched') }}
 ),
@@ -37,6 +38,7 @@ contact_ids as (
         'contact' as id_kind,
         source,
         conversation_id,
+        conversation_started_at,
         first_loaded_at as since,
         'contact' as reason
     from contacts
@@ -48,6 +50,7 @@ missing_contact_ids as (
         'missing_contact' as id_kind,
         identified.source,
         identified.conversation_id,
+        identified.conversation_started_at,
         conversations.first_loaded_at as since,
         'named_by_link' as reason
     from identified
@@ -61,6 +64,7 @@ current_ids as (
         'conversation' as id_kind,
         source,
         conversation_id,
+        started_at as conversation_started_at,
         first_loaded_at as since,
         'current' as reason
     from conversations
@@ -72,6 +76,7 @@ former_ids as (
         'former_conversation' as id_kind,
         published_ids.source,
         identified.conversation_id,
+        identified.conversation_started_at,
         last_merges.merged_at as since,
         'merged' as reason
     from published_ids
@@ -101,7 +106,9 @@ select
     id_kind,
     source,
     conversation_id,
+    conversation_started_at,
     since,
-    reason
+    reason,
+    {{ id_hash('id') }} as id_hash
 from unioned
-order by id, source, id_kind
+order by id_hash, id, source, id_kind

@@ -8,6 +8,7 @@ with messages as (
 select
     message_id,
     conversation_id,
+    conversation_started_at,
     contact_id,
     source,
     sent_at,

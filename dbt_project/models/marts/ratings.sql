@@ -7,6 +7,7 @@ select
     rating_id,
     source,
     conversation_id,
+    conversation_started_at,
     contact_id,
     question,
     answered_at,
@@ -14,4 +15,9 @@ select
     comment,
     is_counted
 from ratings
-order by source, answered_at, rating_id
+order by
+    conversation_started_at nulls last,
+    conversation_id nulls last,
+    source,
+    answered_at,
+    rating_id

@@ -15,6 +15,7 @@ select
     transactions.transaction_id,
     transactions.source,
     transactions.conversation_id,
+    transactions.conversation_started_at,
     transactions.contact_id,
     transactions.visitor_id,
     transactions.occurred_at,
@@ -24,4 +25,9 @@ select
     contacts.agent_id as credited_agent_id
 from transactions
 left join contacts on transactions.credited_contact_key = contacts.contact_key
-order by transactions.source, transactions.occurred_at, transactions.transaction_id
+order by
+    transactions.conversation_started_at nulls last,
+    transactions.conversation_id nulls last,
+    transactions.source,
+    transactions.occurred_at,
+    transactions.transaction_id

@@ -7,6 +7,7 @@ select
     transfer_id,
     source,
     conversation_id,
+    conversation_started_at,
     from_contact_id,
     to_contact_id,
     from_agent_id,
@@ -24,4 +25,9 @@ select
     is_rejected_link,
     rejection_reason
 from transfers
-order by conversation_id nulls last, requested_at, source, transfer_id
+order by
+    conversation_started_at nulls last,
+    conversation_id nulls last,
+    requested_at,
+    source,
+    transfer_id
