@@ -19,7 +19,7 @@ export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup run rebuild test ui check bench sample snapshot lock clean
+.PHONY: help setup run rebuild test ui serve check bench sample snapshot vendor lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test: setup ## all tests
 ui: setup ## Dagster's user interface, at http://127.0.0.1:3000 (PORT=3000)
 	@exec $(PYTHON) -m orchestration.ui --port $(PORT)
 
+serve: setup ## the REST resource and the pages, at http://127.0.0.1:8000 (SERVE_PORT)
+	@exec $(PYTHON) -m serving $(ARGS)
+
 check: setup ## linters and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -55,6 +58,13 @@ sample: setup ## write sample logs with a ground truth (ARGS="--help")
 
 snapshot: setup ## rewrite tests/orchestration/asset_graph.txt; review its diff
 	@$(PYTHON) -m tests.orchestration.asset_graph
+
+vendor: ## copy the browser libraries of serving/static/vendor/package-lock.json again (needs npm)
+	@cd serving/static/vendor && npm ci --ignore-scripts --no-audit --no-fund --silent && \
+		cp node_modules/echarts/dist/echarts.min.js node_modules/htmx.org/dist/htmx.min.js \
+			node_modules/swagger-ui-dist/swagger-ui-bundle.js \
+			node_modules/swagger-ui-dist/swagger-ui.css . && \
+		rm -rf node_modules && sha256sum *.js *.css > SHA256SUMS
 
 lock: setup ## resolve pyproject.toml into requirements.lock again (needs a package index)
 	@test -x $(VENV)/uv/bin/uv || { \

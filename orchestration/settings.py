@@ -109,6 +109,64 @@ class Settings:
         }
 
 
+@dataclass(frozen=True)
+class ServingSettings:
+    """The settings of the server of the REST resource and the pages. All paths are absolute.
+
+    Attributes:
+        published_dir: what is served.
+        host: the address to listen on.
+        port: the port to listen on.
+        api_key: a key given in the environment; empty when there is none.
+        keys_file: the hashed keys that `python -m serving.keys` manages.
+        spill_dir: where a query that needs more memory than it may have writes for a while.
+        memory_limit: DuckDB's memory limit, for example `2GB`.
+        threads: DuckDB's threads.
+        query_seconds: a query that takes longer is stopped.
+        export_seconds: an export that takes longer is stopped.
+        requests_per_minute: what one key may ask for, evenly spread with a burst of a sixth of it.
+    """
+
+    published_dir: Path
+    host: str
+    port: int
+    api_key: str
+    keys_file: Path
+    spill_dir: Path
+    memory_limit: str
+    threads: int
+    query_seconds: int
+    export_seconds: int
+    requests_per_minute: int
+
+
+class _Reader:
+    """Reads one setting at a time out of the variables."""
+
+    def __init__(self, environ: Mapping[str, str] | None) -> None:
+        self._variables = os.environ if environ is None else environ
+
+    def text(self, name: str, default: str) -> str:
+        return self._variables.get(name) or default
+
+    def path(self, name: str, default: Path) -> Path:
+        return Path(self._variables.get(name) or default).expanduser().resolve()
+
+    def whole_number(self, name: str, default: int) -> int:
+        text = self._variables.get(name) or str(default)
+        if not text.isdigit() or int(text) < 1:
+            raise SettingError(f"{name}={text!r} is not a whole number of at least 1: correct it")
+        return int(text)
+
+    def size(self, name: str, default: str) -> str:
+        text = self._variables.get(name) or default
+        if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", text):
+            raise SettingError(
+                f"{name}={text!r} is not a size: write a number and a unit, such as 4GB"
+            )
+        return text
+
+
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings.
 
@@ -118,29 +176,40 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         SettingError: a value cannot be used.
     """
-    variables = os.environ if environ is None else environ
-
-    def path(name: str, default: Path) -> Path:
-        return Path(variables.get(name) or default).expanduser().resolve()
-
-    def whole_number(name: str, default: int) -> int:
-        text = variables.get(name) or str(default)
-        if not text.isdigit() or int(text) < 1:
-            raise SettingError(f"{name}={text!r} is not a whole number of at least 1: correct it")
-        return int(text)
-
-    memory_limit = variables.get("MEMORY_LIMIT") or "4GB"
-    if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", memory_limit):
-        raise SettingError(
-            f"MEMORY_LIMIT={memory_limit!r} is not a size: write a number and a unit, such as 4GB"
-        )
+    read = _Reader(environ)
     return Settings(
-        landing_dir=path("LANDING_DIR", REPOSITORY / "seeds" / "sample_logs"),
-        warehouse_dir=path("WAREHOUSE_DIR", REPOSITORY / ".warehouse"),
-        registry_dir=path("REGISTRY_DIR", REPOSITORY / "seeds" / "registry"),
-        memory_limit=memory_limit,
-        threads=whole_number("DUCKDB_THREADS", os.cpu_count() or 1),
-        versions_kept=whole_number("PUBLISHED_VERSIONS", 3),
-        oversized_contacts=whole_number("OVERSIZED_CONTACTS", 1000),
-        freshness_hours=whole_number("FRESHNESS_HOURS", 30),
+        landing_dir=read.path("LANDING_DIR", REPOSITORY / "seeds" / "sample_logs"),
+        warehouse_dir=read.path("WAREHOUSE_DIR", REPOSITORY / ".warehouse"),
+        registry_dir=read.path("REGISTRY_DIR", REPOSITORY / "seeds" / "registry"),
+        memory_limit=read.size("MEMORY_LIMIT", "4GB"),
+        threads=read.whole_number("DUCKDB_THREADS", os.cpu_count() or 1),
+        versions_kept=read.whole_number("PUBLISHED_VERSIONS", 3),
+        oversized_contacts=read.whole_number("OVERSIZED_CONTACTS", 1000),
+        freshness_hours=read.whole_number("FRESHNESS_HOURS", 30),
+    )
+
+
+def load_serving_settings(environ: Mapping[str, str] | None = None) -> ServingSettings:
+    """Read the settings of the server.
+
+    Args:
+        environ: the variables to read; the process's own when not given.
+
+    Raises:
+        SettingError: a value cannot be used.
+    """
+    read = _Reader(environ)
+    warehouse_dir = read.path("WAREHOUSE_DIR", REPOSITORY / ".warehouse")
+    return ServingSettings(
+        published_dir=warehouse_dir / "published",
+        host=read.text("SERVE_HOST", "127.0.0.1"),
+        port=read.whole_number("SERVE_PORT", 8000),
+        api_key=read.text("API_KEY", ""),
+        keys_file=read.path("API_KEYS_FILE", warehouse_dir / "serving" / "keys.json"),
+        spill_dir=warehouse_dir / "serving" / "spill",
+        memory_limit=read.size("SERVE_MEMORY_LIMIT", "2GB"),
+        threads=read.whole_number("SERVE_THREADS", os.cpu_count() or 1),
+        query_seconds=read.whole_number("QUERY_SECONDS", 20),
+        export_seconds=read.whole_number("EXPORT_SECONDS", 3600),
+        requests_per_minute=read.whole_number("REQUESTS_PER_MINUTE", 600),
     )

@@ -1,0 +1,592 @@
+"""Which conversations: the filters that the log, the exports, the reports' links and REST share.
+
+Belongs here: the filters' names, what they accept, the condition each stands for, and the address
+that carries them. Does not belong here: sorting, paging, rendering, and REST's own names.
+
+Every value is bound by name; no value is ever part of the SQL text. Conditions speak of the table
+`conversations` (an alias of marts.conversations) and look into other marts with semi-joins.
+Days are the days of each conversation's own project, as in the reports.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+MOST_VALUES = 100
+LONGEST_VALUE = 200
+MOST_WORDS = 8
+
+AUTOMATION_LEVELS = ("not_automated", "partially_automated", "fully_automated")
+AGENT_KINDS = ("human", "expert", "bot", "system")
+# What a figure of the contacts report counts, as a condition on the contact.
+CONTACT_STATES = {
+    "any": "true",
+    "answered": "contacts.is_answered",
+    "unanswered": "not contacts.is_answered",
+    "open": "contacts.is_open",
+    "transferred_in": "contacts.is_transferred_in",
+    "transferred_out": "contacts.is_transferred_out",
+    "snoozed": "contacts.end_reason = 'snooze'",
+    "closed": "contacts.end_reason = 'close'",
+    "timed_out": "contacts.end_reason = 'timeout'",
+    "rated": "contacts.csat_score is not null",
+    "satisfied": "contacts.csat_score >= 4",
+    "converted": "contacts.transaction_count > 0",
+}
+NPS_CLASSES = {
+    "promoter": "conversations.nps_score >= 9",
+    "passive": "conversations.nps_score >= 7 and conversations.nps_score < 9",
+    "detractor": "conversations.nps_score < 7",
+    "any": "conversations.nps_score is not null",
+}
+YES_NO = {"yes": True, "no": False}
+# Flags of a conversation that a filter asks for with yes or no.
+FLAGS = {
+    "answered": "conversations.is_answered",
+    "answered_by_human": "conversations.is_answered_by_human",
+    "transferred": "conversations.is_transferred",
+    "bounced": "conversations.is_bounced",
+    "bot_first": "conversations.is_bot_first",
+    "escalated": "conversations.is_bot_first and conversations.is_escalated",
+    "closed": "conversations.is_closed",
+    "rated": "conversations.csat_score is not null",
+    "converted": "conversations.transaction_count > 0",
+}
+# Columns of which several values may be asked for at a time.
+COLUMNS = {
+    "source": "conversations.source",
+    "project": "conversations.project_id",
+    "channel": "conversations.channel",
+    "language": "conversations.language",
+    "automation": "conversations.automation_level",
+    "visitor": "conversations.visitor_id",
+}
+PERIODS = ("opened", "closed")
+TRANSFER_ENDS = ("agent", "group", "kind")
+NONE = "-"  # In an address: the value is missing. A row of a report can stand for that too.
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A value that a filter cannot take.
+
+    Attributes:
+        name: the filter, as in the address.
+        value: what was given.
+        remedy: what it takes.
+    """
+
+    name: str
+    value: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A part of a where clause and the values that it binds."""
+
+    sql: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which conversations are asked for; the default is all.
+
+    Attributes:
+        on: whether the period is of the opening or of the closing.
+        first_day, last_day: the period, both inclusive, in the project's days.
+        columns: wanted values by name in COLUMNS; `-` stands for none.
+        flags: wanted answers by name in FLAGS.
+        agents, groups: respondents and groups, one of which took part.
+        tags: one of which a contact carries.
+        score_min, score_max: bounds of the CSAT score, both inclusive.
+        nps: a class in NPS_CLASSES.
+        id: a conversation id of any time, or a contact id.
+        words: free text: every word, in any message of the conversation, accents and case aside.
+        contact_first_day, contact_last_day: starting days of a contact, both inclusive.
+        contact_state: a state in CONTACT_STATES that a contact is in.
+        contact_kinds: kinds of respondent that a contact has.
+        transfer_by: what the two ends of a transfer are: agent, group or kind.
+        transfer_from, transfer_to: the ends of an accepted transfer; `-` stands for none.
+    """
+
+    on: str = "opened"
+    first_day: date | None = None
+    last_day: date | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    flags: Mapping[str, bool] = field(default_factory=dict)
+    agents: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    score_min: float | None = None
+    score_max: float | None = None
+    nps: str = ""
+    id: str = ""
+    words: str = ""
+    contact_first_day: date | None = None
+    contact_last_day: date | None = None
+    contact_state: str = ""
+    contact_kinds: tuple[str, ...] = ()
+    transfer_by: str = "agent"
+    transfer_from: str = ""
+    transfer_to: str = ""
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The names and values of the address that asks for this, in a fixed order."""
+        found: list[tuple[str, str]] = []
+
+        def add(name: str, *values: object) -> None:
+            found.extend((name, str(value)) for value in values if value not in (None, ""))
+
+        if self.on != "opened":
+            add("on", self.on)
+        add("from", self.first_day)
+        add("to", self.last_day)
+        for name in COLUMNS:
+            add(name, *self.columns.get(name, ()))
+        for name in FLAGS:
+            if name in self.flags:
+                add(name, "yes" if self.flags[name] else "no")
+        add("agent", *self.agents)
+        add("group", *self.groups)
+        add("tag", *self.tags)
+        add("score_min", None if self.score_min is None else f"{self.score_min:g}")
+        add("score_max", None if self.score_max is None else f"{self.score_max:g}")
+        add("nps", self.nps)
+        add("id", self.id)
+        add("q", self.words)
+        add("contact_from", self.contact_first_day)
+        add("contact_to", self.contact_last_day)
+        add("contact", self.contact_state)
+        add("contact_kind", *self.contact_kinds)
+        if self.transfer_from or self.transfer_to:
+            if self.transfer_by != "agent":
+                add("transfer_by", self.transfer_by)
+            add("transfer_from", self.transfer_from)
+            add("transfer_to", self.transfer_to)
+        return found
+
+    def query(self, **more: object) -> str:
+        """The query string, with further names and values such as the sort order at the end."""
+        extra = [(name, str(value)) for name, value in more.items() if value not in (None, "")]
+        return urlencode(self.pairs() + extra)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked for but perhaps a period."""
+        return all(name in ("on", "from", "to") for name, _ in self.pairs())
+
+    def conditions(self) -> list[Condition]:
+        """What the where clause holds, the free text left out (see `search`)."""
+        return [
+            *self._period(),
+            *self._columns(),
+            *self._flags(),
+            *self._scores(),
+            *self._id(),
+            *self._contacts(),
+            *self._transfer(),
+        ]
+
+    def search(self) -> Condition | None:
+        """The free text as a condition: every word, in whichever messages of the conversation."""
+        patterns = word_patterns(self.words)
+        if not patterns:
+            return None
+        names = [f"word_{number}" for number in range(len(patterns))]
+        values: dict[str, Any] = dict(zip(names, patterns, strict=True))
+        every = "|".join(f"(?:{pattern})" for pattern in patterns)
+        having = " and ".join(f"bool_or(regexp_matches(messages.body, ${name}))" for name in names)
+        if len(patterns) == 1:
+            matched = "regexp_matches(messages.body, $word_0)"
+            having = "true"
+            values = {"word_0": patterns[0]}
+        else:
+            matched = "regexp_matches(messages.body, $any_word)"
+            values["any_word"] = every
+        return Condition(
+            "(conversations.started_at, conversations.conversation_id) in ("
+            "select (messages.conversation_started_at, messages.conversation_id)"
+            " from marts.messages as messages"
+            f" where messages.conversation_id is not null and {matched}"
+            " group by messages.conversation_started_at, messages.conversation_id"
+            f" having {having})",
+            values,
+        )
+
+    def _period(self) -> list[Condition]:
+        found = []
+        day = "conversations.closed_on" if self.on == "closed" else "conversations.started_on"
+        if self.first_day:
+            found.append(Condition(f"{day} >= $first_day", {"first_day": self.first_day}))
+        if self.last_day:
+            found.append(Condition(f"{day} <= $last_day", {"last_day": self.last_day}))
+        # A day of any zone lies within a day of UTC's; the table is in the order of started_at, so
+        # this reads a part of it alone. What closed by a day had started by then.
+        if self.first_day and self.on == "opened":
+            found.append(
+                Condition(
+                    "conversations.started_at >= $first_moment",
+                    {"first_moment": _moment(self.first_day, -1)},
+                )
+            )
+        if self.last_day:
+            found.append(
+                Condition(
+                    "conversations.started_at < $last_moment",
+                    {"last_moment": _moment(self.last_day, 2)},
+                )
+            )
+        return found
+
+    def _columns(self) -> list[Condition]:
+        found = []
+        for name, column in COLUMNS.items():
+            values = self.columns.get(name)
+            if values:
+                found.append(_one_of(column, name, values))
+        return found
+
+    def _flags(self) -> list[Condition]:
+        return [
+            Condition(f"({FLAGS[name]})" if wanted else f"not coalesce({FLAGS[name]}, false)")
+            for name, wanted in self.flags.items()
+        ]
+
+    def _scores(self) -> list[Condition]:
+        found = []
+        if self.score_min is not None:
+            found.append(
+                Condition("conversations.csat_score >= $score_min", {"score_min": self.score_min})
+            )
+        if self.score_max is not None:
+            found.append(
+                Condition("conversations.csat_score <= $score_max", {"score_max": self.score_max})
+            )
+        if self.nps:
+            found.append(Condition(NPS_CLASSES[self.nps]))
+        return found
+
+    def _id(self) -> list[Condition]:
+        if not self.id:
+            return []
+        return [
+            Condition(
+                "(conversations.started_at, conversations.conversation_id) in ("
+                "select (conversation_ids.conversation_started_at,"
+                " conversation_ids.conversation_id)"
+                " from marts.conversation_ids as conversation_ids"
+                f" where conversation_ids.id_hash = {ID_HASH} and conversation_ids.id = $id)",
+                {"id": self.id},
+            )
+        ]
+
+    def _contacts(self) -> list[Condition]:
+        """One contact has to meet all that is asked of contacts, but for agents and groups.
+
+        A figure of the contacts report by agent counts the contacts of that agent, so with a
+        contact state, a kind or a day the agent has to be the contact's own.
+        """
+        terms: list[Condition] = []
+        if self.contact_first_day:
+            terms.append(
+                Condition(
+                    "contacts.started_on >= $contact_first_day"
+                    " and contacts.started_at >= $contact_first_moment",
+                    {
+                        "contact_first_day": self.contact_first_day,
+                        "contact_first_moment": _moment(self.contact_first_day, -1),
+                    },
+                )
+            )
+        if self.contact_last_day:
+            terms.append(
+                Condition(
+                    "contacts.started_on <= $contact_last_day"
+                    " and contacts.conversation_started_at < $contact_last_moment",
+                    {
+                        "contact_last_day": self.contact_last_day,
+                        "contact_last_moment": _moment(self.contact_last_day, 2),
+                    },
+                )
+            )
+        if self.contact_state:
+            terms.append(Condition(CONTACT_STATES[self.contact_state]))
+        if self.contact_kinds:
+            terms.append(_one_of("contacts.agent_kind", "contact_kind", self.contact_kinds))
+        found = []
+        taken = [
+            _one_of("contacts.agent_id", "agent", self.agents) if self.agents else None,
+            _one_of("contacts.group_id", "group", self.groups) if self.groups else None,
+        ]
+        respondents = [term for term in taken if term]
+        if self.tags:
+            found.append(
+                _has_contact(
+                    [
+                        Condition(
+                            "list_has_any(string_split(contacts.tags, ','), $tag)",
+                            {"tag": list(self.tags)},
+                        )
+                    ]
+                )
+            )
+        if terms:
+            found.append(_has_contact([*terms, *respondents]))
+        else:
+            found.extend(_has_contact([term]) for term in respondents)
+        return found
+
+    def _transfer(self) -> list[Condition]:
+        if not (self.transfer_from or self.transfer_to):
+            return []
+        terms = [Condition("transfers.outcome = 'accepted'")]
+        joins = ""
+        if self.transfer_by == "group":
+            joins = (
+                " left join marts.contacts as from_contacts on transfers.source ="
+                " from_contacts.source and transfers.from_contact_id = from_contacts.contact_id"
+                " left join marts.contacts as to_contacts on transfers.source = to_contacts.source"
+                " and transfers.to_contact_id = to_contacts.contact_id"
+            )
+            columns = ("from_contacts.group_id", "to_contacts.group_id")
+        elif self.transfer_by == "kind":
+            columns = ("transfers.from_agent_kind", "transfers.to_agent_kind")
+        else:
+            columns = ("transfers.from_agent_id", "transfers.to_agent_id")
+        for name, column, value in (
+            ("transfer_from", columns[0], self.transfer_from),
+            ("transfer_to", columns[1], self.transfer_to),
+        ):
+            if value:
+                terms.append(_one_of(column, name, (value,)))
+        where = " and ".join(term.sql for term in terms)
+        return [
+            Condition(
+                "(conversations.started_at, conversations.conversation_id) in ("
+                "select (transfers.conversation_started_at, transfers.conversation_id)"
+                f" from marts.transfers as transfers{joins} where {where})",
+                _merged(terms),
+            )
+        ]
+
+
+# How marts.conversation_ids spells the hash of an id, so that a look-up reads one place.
+ID_HASH = "cast('0x' || substr(md5($id), 1, 15) as bigint)"
+
+
+def where(conditions: Iterable[Condition]) -> Condition:
+    """The conditions joined with `and`; `true` when there is none."""
+    listed = list(conditions)
+    if not listed:
+        return Condition("true")
+    return Condition(" and ".join(condition.sql for condition in listed), _merged(listed))
+
+
+def read(parameters: Sequence[tuple[str, str]]) -> tuple[Filter, list[Problem]]:
+    """The filter that an address asks for.
+
+    Args:
+        parameters: names and values of the query string; unknown names are not looked at.
+
+    Returns:
+        The filter made of the values that can be used, and the problems with the others.
+    """
+    given: dict[str, list[str]] = {}
+    for name, value in parameters:
+        cleaned = value.strip()
+        if cleaned:
+            given.setdefault(name, []).append(cleaned)
+    reader = _Reader(given)
+    made = Filter(
+        on=reader.choice("on", PERIODS) or "opened",
+        first_day=reader.day("from"),
+        last_day=reader.day("to"),
+        columns={name: values for name in COLUMNS if (values := reader.texts(name))},
+        flags={
+            name: YES_NO[answer] for name in FLAGS if (answer := reader.choice(name, tuple(YES_NO)))
+        },
+        agents=reader.texts("agent"),
+        groups=reader.texts("group"),
+        tags=reader.texts("tag"),
+        score_min=reader.number("score_min"),
+        score_max=reader.number("score_max"),
+        nps=reader.choice("nps", tuple(NPS_CLASSES)),
+        id=reader.text("id"),
+        words=reader.text("q"),
+        contact_first_day=reader.day("contact_from"),
+        contact_last_day=reader.day("contact_to"),
+        contact_state=reader.choice("contact", tuple(CONTACT_STATES)),
+        contact_kinds=reader.texts("contact_kind"),
+        transfer_by=reader.choice("transfer_by", TRANSFER_ENDS) or "agent",
+        transfer_from=reader.text("transfer_from"),
+        transfer_to=reader.text("transfer_to"),
+    )
+    for first, last, name in (
+        (made.first_day, made.last_day, "to"),
+        (made.contact_first_day, made.contact_last_day, "contact_to"),
+    ):
+        if first and last and last < first:
+            reader.problems.append(Problem(name, str(last), f"a day not before {first}"))
+    return made, reader.problems
+
+
+def word_patterns(text: str) -> list[str]:
+    """One regular expression (RE2) per word of a search; a quoted phrase is one word.
+
+    Case and accents are set aside on both sides: `reclamation` finds Réclamation, and the other way
+    round.
+    """
+    # A word splits at white space, a phrase in double quotes does not.
+    words = [phrase or word for phrase, word in re.findall(r'"([^"]+)"|([^\s"]+)', text)]
+    return [_pattern(word) for word in words[:MOST_WORDS] if word.strip()]
+
+
+_VARIANTS = {
+    "a": "aàáâãäåā",
+    "c": "cçćč",
+    "e": "eèéêëēę",
+    "i": "iìíîïī",
+    "l": "lł",
+    "n": "nñń",
+    "o": "oòóôõöøō",
+    "s": "sśšș",
+    "u": "uùúûüū",
+    "y": "yýÿ",
+    "z": "zźżž",
+}
+_LIGATURES = {"œ": "oe", "æ": "ae", "ß": "ss"}
+
+
+def _pattern(word: str) -> str:
+    plain = word.casefold()
+    for ligature, letters in _LIGATURES.items():
+        plain = plain.replace(ligature, letters)
+    plain = "".join(
+        letter
+        for letter in unicodedata.normalize("NFD", plain)
+        if not unicodedata.combining(letter)
+    )
+    parts, position = [], 0
+    while position < len(plain):
+        letters = plain[position : position + 2]
+        joined = next((key for key, value in _LIGATURES.items() if value == letters), None)
+        if joined:
+            pair = "".join(_letter(each) for each in letters)
+            parts.append(f"(?:{pair}|{joined})")
+            position += 2
+        else:
+            parts.append(_letter(plain[position]))
+            position += 1
+    return "(?i)" + "".join(parts)
+
+
+def _letter(letter: str) -> str:
+    if letter in _VARIANTS:
+        # A letter may also be followed by an accent of its own.
+        return f"[{_VARIANTS[letter]}]\\p{{Mn}}?"
+    if letter.isspace():
+        return r"\s+"
+    # What a regular expression would read as its own.
+    return re.sub(r"([^\w])", r"\\\1", letter) if letter.isascii() else letter
+
+
+def _moment(day: date, days: int) -> datetime:
+    try:
+        moved = day + timedelta(days=days)
+    except OverflowError:
+        moved = day
+    return datetime(moved.year, moved.month, moved.day)
+
+
+def _one_of(column: str, name: str, values: Sequence[str]) -> Condition:
+    known = [value for value in values if value != NONE]
+    parts, bound = [], {}
+    if known:
+        parts.append(f"{column} in (select unnest(cast(${name} as varchar[])))")
+        bound[name] = known
+    if len(known) < len(values):
+        parts.append(f"{column} is null")
+    return Condition(f"({' or '.join(parts)})", bound)
+
+
+def _has_contact(terms: Sequence[Condition]) -> Condition:
+    condition = " and ".join(term.sql for term in terms)
+    return Condition(
+        "(conversations.started_at, conversations.conversation_id) in ("
+        "select (contacts.conversation_started_at, contacts.conversation_id)"
+        f" from marts.contacts as contacts where {condition})",
+        _merged(terms),
+    )
+
+
+def _merged(conditions: Iterable[Condition]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for condition in conditions:
+        values.update(condition.values)
+    return values
+
+
+class _Reader:
+    """Reads one filter at a time out of what was given."""
+
+    def __init__(self, given: Mapping[str, list[str]]) -> None:
+        self._given = given
+        self.problems: list[Problem] = []
+
+    def text(self, name: str) -> str:
+        values = self._given.get(name, [])
+        value = values[-1] if values else ""
+        if len(value) > LONGEST_VALUE:
+            self._refuse(name, value[:40] + "…", f"at most {LONGEST_VALUE} characters")
+            return ""
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        values = list(dict.fromkeys(self._given.get(name, [])))
+        if len(values) > MOST_VALUES:
+            self._refuse(name, str(len(values)), f"at most {MOST_VALUES} values")
+            return ()
+        for value in values:
+            if len(value) > LONGEST_VALUE:
+                self._refuse(name, value[:40] + "…", f"at most {LONGEST_VALUE} characters")
+                return ()
+        return tuple(values)
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        value = self.text(name)
+        if value and value not in choices:
+            self._refuse(name, value, "one of " + ", ".join(choices))
+            return ""
+        return value
+
+    def day(self, name: str) -> date | None:
+        value = self.text(name)
+        if not value:
+            return None
+        try:
+            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+                raise ValueError
+            return date.fromisoformat(value)
+        except ValueError:
+            self._refuse(name, value, "a day such as 2026-11-02")
+            return None
+
+    def number(self, name: str) -> float | None:
+        value = self.text(name)
+        if not value:
+            return None
+        if not re.fullmatch(r"\d{1,3}([.,]\d{1,3})?", value, re.ASCII):
+            self._refuse(name, value, "a number such as 4")
+            return None
+        return float(value.replace(",", "."))
+
+    def _refuse(self, name: str, value: str, remedy: str) -> None:
+        self.problems.append(Problem(name, value, remedy))

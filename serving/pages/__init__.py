@@ -1,0 +1,15 @@
+"""The pages that managers and analysts read.
+
+Belongs here: one module per page, which asks the snapshot and renders a template.
+Does not belong here: SQL that several pages share, markup.
+"""
+
+from fastapi import APIRouter
+
+from serving.pages import conversation, log, overview, reports, transfers
+
+router = APIRouter(include_in_schema=False)
+for module in (overview, log, conversation, reports, transfers):
+    router.include_router(module.router)
+
+__all__ = ["router"]

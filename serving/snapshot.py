@@ -1,0 +1,235 @@
+"""The published snapshot, opened read-only and reopened when a new version is published.
+
+Belongs here: finding the current version, opening it, running bound queries under a time limit.
+Does not belong here: what is asked (the modules beside it ask), HTTP.
+
+A request takes `Snapshots.current()` once and asks that one version for everything, so that what it
+answers never mixes two. A version that nobody holds any more is closed.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.settings import ServingSettings
+
+MANIFEST_NAME = "manifest.json"
+Parameters = Mapping[str, Any]
+Row = dict[str, Any]
+
+
+class NothingPublishedError(RuntimeError):
+    """There is no published version yet, or it cannot be read; the message says what to do."""
+
+
+class QueryTooLongError(RuntimeError):
+    """A query took longer than it may, or needed more memory than it may have."""
+
+
+@dataclass(frozen=True)
+class MetricDefinition:
+    """How a metric is defined, from the metric YAML by way of the manifest.
+
+    Attributes:
+        name: the metric's name in the semantic layer.
+        label: what a chart shows.
+        description: what it counts, in words.
+        formula: over columns of the mart, or over other metrics.
+        grain: `conversation` or `contact`.
+        anchor: the column whose day the figure belongs to.
+        unit: of the figure.
+        source: who defines it.
+        column: `<model>.<column>` that shows it.
+    """
+
+    name: str
+    label: str
+    description: str
+    formula: str
+    grain: str
+    anchor: str
+    unit: str
+    source: str
+    column: str
+
+
+class Snapshot:
+    """One published version.
+
+    Attributes:
+        version: the data version.
+        published_at: when it was published, in UTC.
+        path: the version's own DuckDB file.
+        metrics: definitions by `<model>.<column>`.
+        descriptions: column descriptions by `<schema>.<model>.<column>`.
+    """
+
+    def __init__(self, settings: ServingSettings, manifest: Mapping[str, Any]) -> None:
+        self.version: str = manifest["data_version"]
+        self.published_at = datetime.fromisoformat(manifest["published_at"])
+        self.path: Path = settings.published_dir / manifest["database"]["path"]
+        self.metrics = {
+            metric["column"]: MetricDefinition(
+                **{field: metric[field] for field in MetricDefinition.__dataclass_fields__}
+            )
+            for metric in manifest.get("metrics", [])
+        }
+        self.descriptions: dict[str, str] = {
+            f"{model['schema']}.{model['name']}.{column['name']}": column["description"]
+            for model in manifest["models"]
+            for column in model["columns"]
+        }
+        self._limit = settings.query_seconds
+        self._watch = _Watch()
+        settings.spill_dir.mkdir(parents=True, exist_ok=True)
+        self._connection = duckdb.connect(
+            str(self.path),
+            read_only=True,
+            config={
+                "memory_limit": settings.memory_limit,
+                "threads": settings.threads,
+                "temp_directory": str(settings.spill_dir),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+        # After connecting: with files out of reach, a folder to spill to could not be named.
+        self._connection.execute("set global TimeZone = 'UTC'")
+        self._connection.execute("set enable_external_access = false")
+        self._connection.execute("set lock_configuration = true")
+
+    def rows(
+        self, sql: str, parameters: Parameters | None = None, *, seconds: float | None = None
+    ) -> list[Row]:
+        """All rows of a query.
+
+        Args:
+            sql: a query with named parameters (`$name`).
+            parameters: a value for every named parameter, and for nothing else.
+            seconds: how long it may take; the settings' limit when not given.
+
+        Raises:
+            QueryTooLongError: it took longer, or needed more memory than there is.
+        """
+        with self._cursor(seconds) as cursor:
+            cursor.execute(sql, dict(parameters or {}))
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def row(self, sql: str, parameters: Parameters | None = None) -> Row | None:
+        """The first row of a query, None when it has none."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+    def value(self, sql: str, parameters: Parameters | None = None) -> Any:
+        """The first column of the first row of a query, None when it has no row."""
+        found = self.row(sql, parameters)
+        return next(iter(found.values())) if found else None
+
+    def has_table(self, schema: str, name: str) -> bool:
+        """Whether the version holds a model."""
+        return any(key.startswith(f"{schema}.{name}.") for key in self.descriptions)
+
+    @contextmanager
+    def _cursor(self, seconds: float | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._connection.cursor()
+        deadline = self._watch.start(cursor, seconds or self._limit)
+        try:
+            yield cursor
+        except duckdb.InterruptException:
+            raise QueryTooLongError("the query took longer than it may") from None
+        except duckdb.OutOfMemoryException:
+            raise QueryTooLongError("the query needed more memory than it may have") from None
+        finally:
+            self._watch.stop(deadline)
+            cursor.close()
+
+
+class Snapshots:
+    """The current version, whichever it is at the moment."""
+
+    def __init__(self, settings: ServingSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int] | None = None
+        self._snapshot: Snapshot | None = None
+
+    def current(self) -> Snapshot:
+        """The current version; a newly published one is opened.
+
+        Raises:
+            NothingPublishedError: there is none, and none was open before.
+        """
+        manifest_file = self._settings.published_dir / MANIFEST_NAME
+        try:
+            status = manifest_file.stat()
+        except OSError:
+            return self._held("nothing is published yet: run `make run`")
+        seen = (status.st_ino, status.st_mtime_ns)
+        if seen == self._seen and self._snapshot is not None:
+            return self._snapshot
+        with self._lock:
+            if seen == self._seen and self._snapshot is not None:
+                return self._snapshot
+            try:
+                manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+                if self._snapshot is None or self._snapshot.version != manifest["data_version"]:
+                    self._snapshot = Snapshot(self._settings, manifest)
+            except (OSError, ValueError, KeyError, duckdb.Error) as error:
+                return self._held(f"{manifest_file} cannot be served: {error}")
+            self._seen = seen
+            return self._snapshot
+
+    def _held(self, reason: str) -> Snapshot:
+        if self._snapshot is None:
+            raise NothingPublishedError(reason)
+        return self._snapshot
+
+
+class _Watch:
+    """Interrupts cursors whose time is up. One thread for all, alive while one is watched."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._deadlines: dict[int, tuple[float, duckdb.DuckDBPyConnection]] = {}
+        self._next = 0
+        self._running = False
+
+    def start(self, cursor: duckdb.DuckDBPyConnection, seconds: float) -> int:
+        with self._condition:
+            self._next += 1
+            self._deadlines[self._next] = (time.monotonic() + seconds, cursor)
+            if not self._running:
+                self._running = True
+                threading.Thread(target=self._run, name="query-limits", daemon=True).start()
+            return self._next
+
+    def stop(self, number: int) -> None:
+        with self._condition:
+            self._deadlines.pop(number, None)
+
+    def _run(self) -> None:
+        idle_since = time.monotonic()
+        while True:
+            with self._condition:
+                now = time.monotonic()
+                due = [number for number, (end, _) in self._deadlines.items() if end <= now]
+                for number in due:
+                    # Under the lock: the cursor cannot be closed in between.
+                    self._deadlines.pop(number)[1].interrupt()
+                if self._deadlines:
+                    idle_since = now
+                elif now - idle_since > 5:
+                    self._running = False
+                    return
+            time.sleep(0.05)

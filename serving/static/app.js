@@ -1,0 +1,121 @@
+// What pages need beyond links and forms: the theme, charts, forms that send only what is filled in.
+// Every page works without it but for the charts, each of which has its table.
+(() => {
+  'use strict';
+  const root = document.documentElement;
+  const dark = () => root.dataset.theme
+    ? root.dataset.theme === 'dark'
+    : matchMedia('(prefers-color-scheme: dark)').matches;
+
+  document.querySelector('[data-theme-switch]')?.addEventListener('click', () => {
+    root.dataset.theme = dark() ? 'light' : 'dark';
+    try { localStorage.setItem('theme', root.dataset.theme); } catch { /* for this page alone */ }
+    drawAll(document);
+  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => drawAll(document));
+
+  // A chart is an element with the options of ECharts in data-chart. Colours come from the style
+  // sheet, so that light and dark are told apart in one place.
+  const colour = name => getComputedStyle(root).getPropertyValue(name).trim();
+  const merge = (into, from) => {
+    for (const [key, value] of Object.entries(from)) {
+      const both = value && into[key] && typeof value === 'object' && typeof into[key] === 'object';
+      if (both && !Array.isArray(value) && !Array.isArray(into[key])) merge(into[key], value);
+      else if (into[key] === undefined) into[key] = value;
+    }
+    return into;
+  };
+  const formatter = (unit, digits) => {
+    const locale = root.lang === 'fr' ? 'fr-FR' : 'en-GB';
+    const plain = new Intl.NumberFormat(locale, { maximumFractionDigits: digits ?? 1 });
+    const share = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 });
+    return value => {
+      if (value === null || value === undefined || value === '-') return '–';
+      if (unit === 'share') return share.format(value);
+      if (unit === 'seconds') return duration(value);
+      return plain.format(value);
+    };
+  };
+  const duration = seconds => {
+    const total = Math.round(seconds);
+    const day = root.lang === 'fr' ? 'j' : 'd';
+    if (total < 60) return `${total} s`;
+    if (total < 3600) return `${Math.floor(total / 60)} min`;
+    if (total < 86400) return `${Math.floor(total / 3600)} h ${Math.floor(total % 3600 / 60)} min`;
+    return `${Math.floor(total / 86400)} ${day} ${Math.floor(total % 86400 / 3600)} h`;
+  };
+  const draw = element => {
+    if (!window.echarts) return;
+    const option = JSON.parse(element.dataset.chart);
+    const { unit, digits, links } = option.throughline || {};
+    delete option.throughline;
+    const format = formatter(unit, digits);
+    const text = colour('--muted'), line = colour('--line');
+    option.color = option.color
+      || ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6', '--c7', '--c8'].map(colour);
+    merge(option, {
+      animation: false,
+      textStyle: { color: colour('--text'), fontFamily: 'inherit' },
+      // Rich text, because markup with styles of its own is not let in.
+      tooltip: {
+        renderMode: 'richText', confine: true, backgroundColor: colour('--raised'),
+        borderColor: line, textStyle: { color: colour('--text') }, valueFormatter: format,
+      },
+    });
+    for (const axis of [].concat(option.xAxis || [], option.yAxis || [])) {
+      merge(axis, {
+        axisLabel: { color: text, hideOverlap: true }, axisLine: { lineStyle: { color: line } },
+        splitLine: { lineStyle: { color: line } }, axisTick: { show: false },
+      });
+      if (axis.type === 'value') merge(axis.axisLabel, { formatter: format });
+    }
+    for (const legend of [].concat(option.legend || [])) merge(legend, { textStyle: { color: text } });
+    for (const series of [].concat(option.series || [])) {
+      if (series.type === 'sankey' || series.label) {
+        series.label = merge(series.label || {}, { color: colour('--text') });
+      }
+    }
+    const chart = echarts.getInstanceByDom(element) || echarts.init(element, null, { renderer: 'svg' });
+    chart.setOption(option, true);
+    chart.off('click');
+    if (links) {
+      // The page says where a point leads: by the name of the category, or of the item itself.
+      chart.on('click', event => {
+        const target = (event.data && event.data.link) || links[event.dataIndex];
+        if (target) location.assign(target);
+      });
+    } else {
+      chart.on('click', event => { if (event.data && event.data.link) location.assign(event.data.link); });
+    }
+  };
+  const drawAll = within => within.querySelectorAll('[data-chart]').forEach(draw);
+  let resized;
+  addEventListener('resize', () => {
+    clearTimeout(resized);
+    resized = setTimeout(() => document.querySelectorAll('[data-chart]').forEach(
+      element => window.echarts && echarts.getInstanceByDom(element)?.resize()), 120);
+  });
+
+  // A form of filters sends only what is filled in: the address stays short enough to share.
+  document.addEventListener('submit', event => {
+    const form = event.target.closest('form[data-short]');
+    if (!form) return;
+    for (const field of form.elements) {
+      if (field.name && field.value === '') { field.disabled = true; setTimeout(() => { field.disabled = false; }); }
+    }
+  });
+  document.addEventListener('change', event => {
+    if (event.target.matches('[data-submit]')) event.target.form?.requestSubmit();
+  });
+  document.addEventListener('click', async event => {
+    const button = event.target.closest('[data-copy]');
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.dataset.done = '';
+      setTimeout(() => delete button.dataset.done, 1500);
+    } catch { /* no clipboard: the text is there to be marked */ }
+  });
+  document.addEventListener('htmx:afterSettle', event => drawAll(event.target));
+  drawAll(document);
+})();
