@@ -1,0 +1,172 @@
+"""What the tests of the server share: the published sample, the application, a server, a browser.
+
+The sample is built once for all workers. The server is the real one, in its own process; the
+browser is the system's Chromium.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from orchestration.settings import REPOSITORY, ServingSettings, load_serving_settings
+from serving.app import create_app
+from serving.snapshot import Snapshot, Snapshots
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="session")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse folder with the sample published in it; nobody may change it.
+
+    Published twice, first without the transfers: those that come later merge conversations, so that
+    there are former ids.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder = shared / "served-sample"
+    with (shared / "served-sample.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "published" / "manifest.json").exists():
+            landing = shared / "served-landing"
+            sample = REPOSITORY / "seeds" / "sample_logs"
+            shutil.copytree(sample, landing, ignore=shutil.ignore_patterns("transfers"))
+            _run(landing, folder)
+            shutil.copytree(sample, landing, dirs_exist_ok=True)
+            _run(landing, folder)
+    return folder
+
+
+def _run(landing: Path, folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration.run"],
+        cwd=REPOSITORY,
+        env={**os.environ, "LANDING_DIR": str(landing), "WAREHOUSE_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def settings(warehouse: Path) -> ServingSettings:
+    """The server's settings over the sample, with files of its own."""
+    return load_serving_settings({"WAREHOUSE_DIR": str(warehouse)})
+
+
+@pytest.fixture(scope="session")
+def snapshot(settings: ServingSettings) -> Snapshot:
+    """The published sample, to compare with."""
+    return Snapshots(settings).current()
+
+
+@pytest.fixture(scope="session")
+def client(settings: ServingSettings) -> Iterator[TestClient]:
+    """A client of the application without a key, as on loopback; redirects are not followed."""
+    with TestClient(create_app(settings), follow_redirects=False) as made:
+        yield made
+
+
+@pytest.fixture
+def keyed_client(settings: ServingSettings) -> Iterator[TestClient]:
+    """A client of an application that has the key `open sesame`."""
+    app = create_app(dataclasses.replace(settings, api_key="open sesame"))
+    with TestClient(app, follow_redirects=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def server(warehouse: Path) -> Iterator[str]:
+    """The address of a running server over the sample, such as `http://127.0.0.1:40321`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving", "--port", str(port)],
+        cwd=REPOSITORY,
+        env={**os.environ, "WAREHOUSE_DIR": str(warehouse)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            raise AssertionError("the server did not start")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The system's Chromium, driven by Playwright."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: install it (Debian: chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser_page(chromium: Any, server: str) -> Iterator[Any]:
+    """A page of a fresh English browser at desktop width; any error on it fails the test."""
+    context = chromium.new_context(
+        base_url=server,
+        locale="en-GB",
+        timezone_id="UTC",
+        viewport={"width": 1280, "height": 900},
+        accept_downloads=True,
+    )
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(f"script: {error}"))
+    page.on(
+        "console",
+        lambda message: problems.append(message.text) if message.type == "error" else None,
+    )
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((server, "data:", "blob:"))
+            else problems.append(f"a request left the server: {request.url}")
+        ),
+    )
+    yield page
+    context.close()
+    assert not problems, problems
