@@ -209,21 +209,21 @@ class Guard:
         headers = Headers(scope=scope)
         query = scope["query_string"].decode("latin-1")
         if len(scope["path"]) + len(query) > LONGEST_ADDRESS:
-            return Refusal(414, "The address is too long.")
+            return Refusal(414, i18n.mark("The address is too long."))
         if scope["path"].startswith(OPEN_PATHS):
             return None
         if not self._keys.all():
             host = headers.get("host", "")
             name = host if host.startswith("[") and host.endswith("]") else host.rpartition(":")[0]
             if (name or host).strip("[]") not in LOOPBACK_NAMES:
-                return Refusal(403, "Forbidden")
+                return Refusal(403, i18n.mark("Forbidden"))
             return None
         name_found = self._keys.name_of(key_of(headers, query))
         if name_found is None:
             address = (scope.get("client") or ("-",))[0]
             wait = self._attempts.wait(address)
             if wait:
-                return Refusal(429, "Too many requests", int(wait) + 1)
+                return Refusal(429, i18n.mark("Too many requests"), int(wait) + 1)
             return Refusal(401, "Forbidden")
         scope["state"]["key_name"] = name_found
         wait = self._limiter.wait(name_found)

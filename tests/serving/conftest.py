@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,9 @@ def keyed_client(settings: ServingSettings) -> Iterator[TestClient]:
         yield made
 
 
-@pytest.fixture(scope="session")
-def server(warehouse: Path) -> Iterator[str]:
-    """The address of a running server over the sample, such as `http://127.0.0.1:40321`."""
+@contextmanager
+def serve(warehouse: Path) -> Iterator[str]:
+    """Run a server in a process of its own; gives its address, such as `http://127.0.0.1:40321`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -117,6 +118,13 @@ def server(warehouse: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def server(warehouse: Path) -> Iterator[str]:
+    """The address of a running server over the sample."""
+    with serve(warehouse) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

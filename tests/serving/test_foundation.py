@@ -249,7 +249,7 @@ def test_a_query_that_takes_too_long_is_stopped(snapshot: Snapshot) -> None:
     with pytest.raises(QueryTooLongError):
         snapshot.rows(
             "select sum(a.range * b.range) from range(1000000) a, range(1000000) b", seconds=0.2
-        )  # noqa: E501
+        )
     assert time.monotonic() - began < 30
     assert snapshot.value("select 1") == 1
 
