@@ -1,0 +1,240 @@
+"""One conversation and its parts, and which conversation an id leads to.
+
+Belongs here: the look-ups by id that the detail page and the REST resource share, and the names of
+respondents, groups and projects. Does not belong here: lists of conversations (`filters`), HTML.
+
+Tables lie in the order of (conversation_started_at, conversation_id), so a look-up by both reads
+one place whatever the size of the snapshot; that pair is a `Key`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from serving.filters import ID_HASH
+from serving.snapshot import Row, Snapshot
+
+# What an id is called by comes before what it merely belongs to: a conversation's own address leads
+# to that conversation, whatever another source calls its contacts.
+KIND_ORDER = ("conversation", "former_conversation", "contact", "missing_contact")
+
+
+@dataclass(frozen=True)
+class Key:
+    """Where a conversation lies.
+
+    Attributes:
+        conversation_id: the current id.
+        started_at: its start, in UTC.
+    """
+
+    conversation_id: str
+    started_at: datetime
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values of the parameters `$started_at` and `$conversation_id`."""
+        return {"started_at": self.started_at, "conversation_id": self.conversation_id}
+
+
+@dataclass(frozen=True)
+class Match:
+    """What an id is, and where it leads.
+
+    Attributes:
+        id: the id that was asked for.
+        kind: `conversation`, `former_conversation`, `contact` or `missing_contact`.
+        source: the source in which it is known.
+        key: the current conversation.
+        since: since when it leads there, in UTC.
+        reason: `current`, `merged`, `contact` or `named_by_link`.
+    """
+
+    id: str
+    kind: str
+    source: str
+    key: Key
+    since: datetime
+    reason: str
+
+
+def resolve(snapshot: Snapshot, id: str, source: str = "") -> list[Match]:
+    """The conversations that an id leads to.
+
+    Args:
+        snapshot: where to look.
+        id: a conversation id of any time, a contact id, or the id of a missing contact.
+        source: only within this source; within all when empty.
+
+    Returns:
+        One match per conversation, in the order of KIND_ORDER and of the sources; none for an
+        unknown id. Several when sources give the same id to different contacts; a current
+        conversation id leads to that conversation alone.
+    """
+    rows = snapshot.rows(
+        "select id_kind, source, conversation_id, conversation_started_at, since, reason"
+        f" from marts.conversation_ids where id_hash = {ID_HASH} and id = $id"
+        " and ($source = '' or source = $source)",
+        {"id": id, "source": source},
+    )
+    rows.sort(key=lambda row: (KIND_ORDER.index(row["id_kind"]), row["source"]))
+    found: dict[str, Match] = {}
+    for row in rows:
+        match = Match(
+            id=id,
+            kind=row["id_kind"],
+            source=row["source"],
+            key=Key(row["conversation_id"], row["conversation_started_at"]),
+            since=row["since"],
+            reason=row["reason"],
+        )
+        if match.kind == "conversation":
+            return [match]
+        found.setdefault(match.key.conversation_id, match)
+    return list(found.values())
+
+
+_LIES_THERE = "conversation_started_at = $started_at and conversation_id = $conversation_id"
+
+
+def conversation(snapshot: Snapshot, key: Key) -> Row:
+    """The row of marts.conversations.
+
+    Raises:
+        LookupError: there is none, which no published snapshot has been seen to do.
+    """
+    found = snapshot.row(
+        "select * from marts.conversations"
+        " where started_at = $started_at and conversation_id = $conversation_id",
+        key.values,
+    )
+    if found is None:
+        raise LookupError("an id leads to a conversation that is not there")
+    return found
+
+
+def contacts(snapshot: Snapshot, key: Key) -> list[Row]:
+    """The rows of marts.contacts, in order."""
+    return snapshot.rows(
+        f"select * from marts.contacts where {_LIES_THERE} order by contact_no", key.values
+    )
+
+
+def transfers(snapshot: Snapshot, key: Key) -> list[Row]:
+    """The rows of marts.transfers, in the order in which they were asked for."""
+    return snapshot.rows(
+        f"select * from marts.transfers where {_LIES_THERE} order by requested_at, transfer_id",
+        key.values,
+    )
+
+
+def messages(snapshot: Snapshot, key: Key, after: int = 0, limit: int | None = None) -> list[Row]:
+    """The rows of marts.messages, in order.
+
+    Args:
+        snapshot: where to look.
+        key: the conversation.
+        after: only those with a higher message_no.
+        limit: at most so many; all when None.
+    """
+    return snapshot.rows(
+        f"select * from marts.messages where {_LIES_THERE}"
+        " and message_no > $after and ($last is null or message_no <= $last) order by message_no",
+        {**key.values, "after": after, "last": None if limit is None else after + limit},
+    )
+
+
+def message_times(snapshot: Snapshot, key: Key) -> list[Row]:
+    """message_no, contact_id, sent_at and author_kind of every message, in order."""
+    return snapshot.rows(
+        "select message_no, contact_id, sent_at, author_kind from marts.messages"
+        f" where {_LIES_THERE} order by message_no",
+        key.values,
+    )
+
+
+def ratings(snapshot: Snapshot, key: Key) -> list[Row]:
+    """The rows of marts.ratings, in the order in which they were given."""
+    return snapshot.rows(
+        f"select * from marts.ratings where {_LIES_THERE} order by answered_at, rating_id",
+        key.values,
+    )
+
+
+def transactions(snapshot: Snapshot, key: Key) -> list[Row]:
+    """The rows of marts.transactions, in order."""
+    return snapshot.rows(
+        f"select * from marts.transactions where {_LIES_THERE}"
+        " order by occurred_at, transaction_id",
+        key.values,
+    )
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The names of one snapshot; every id is within a source.
+
+    Attributes:
+        agents: rows of marts.agents that hold now, by (source, agent_id).
+        groups: names by (source, group_id).
+        projects: rows of marts.projects by (source, project_id).
+    """
+
+    agents: Mapping[tuple[str, str], Row] = field(default_factory=dict)
+    groups: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    projects: Mapping[tuple[str, str], Row] = field(default_factory=dict)
+
+    def agent(self, source: str | None, agent_id: str | None) -> str:
+        """The display name of a respondent; the id when it has none, empty without an id."""
+        if not agent_id:
+            return ""
+        known = self.agents.get((source or "", agent_id))
+        return (known and known["display_name"]) or agent_id
+
+    def agent_kind(self, source: str | None, agent_id: str | None) -> str | None:
+        """The kind of a respondent that the agents' log knows."""
+        known = self.agents.get((source or "", agent_id or ""))
+        return known["agent_kind"] if known else None
+
+    def group(self, source: str | None, group_id: str | None) -> str:
+        """The name of a group; the id when it has none, empty without an id."""
+        return self.groups.get((source or "", group_id or "")) or group_id or ""
+
+    def project(self, source: str | None, project_id: str | None) -> str:
+        """The name of a project; the id when it has none, empty without an id."""
+        known = self.projects.get((source or "", project_id or ""))
+        return (known and known["project_name"]) or project_id or ""
+
+
+_directories: WeakKeyDictionary[Snapshot, Directory] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def directory(snapshot: Snapshot) -> Directory:
+    """The names of a snapshot, read once per version."""
+    with _lock:
+        known = _directories.get(snapshot)
+    if known:
+        return known
+    agents: dict[tuple[str, str], Row] = {}
+    groups: dict[tuple[str, str], str] = {}
+    # What holds now comes last and stays; a group that nobody is in any more keeps its last name.
+    for row in snapshot.rows(
+        "select source, agent_id, agent_kind, display_name, group_id, group_name"
+        " from marts.agents order by is_current, source, agent_id, valid_from nulls first"
+    ):
+        agents[row["source"], row["agent_id"]] = row
+        if row["group_id"] and row["group_name"]:
+            groups[row["source"], row["group_id"]] = row["group_name"]
+    projects = {
+        (row["source"], row["project_id"]): row
+        for row in snapshot.rows("select * from marts.projects")
+    }
+    made = Directory(agents, groups, projects)
+    with _lock:
+        return _directories.setdefault(snapshot, made)
