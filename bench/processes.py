@@ -82,6 +82,11 @@ def run(
     return cost
 
 
+def memory_of_family(pid: int) -> int:
+    """Bytes that a process and its descendants hold now, shared pages counted once (PSS)."""
+    return sum(_proportional_bytes(member) for member in _descendants(pid))
+
+
 def _watch(process: subprocess.Popen[bytes], began: float, limit: float | None) -> Cost:
     highest = peak = 0
     while True:
