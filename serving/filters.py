@@ -41,8 +41,8 @@ CONTACT_STATES = {
 }
 NPS_CLASSES = {
     "promoter": "conversations.nps_score >= 9",
-    "passive": "conversations.nps_score >= 7 and conversations.nps_score < 9",
-    "detractor": "conversations.nps_score < 7",
+    "passive": "conversations.nps_score > 6 and conversations.nps_score < 9",
+    "detractor": "conversations.nps_score <= 6",
     "any": "conversations.nps_score is not null",
 }
 YES_NO = {"yes": True, "no": False}
@@ -113,6 +113,7 @@ class Filter:
         contact_first_day, contact_last_day: starting days of a contact, both inclusive.
         contact_state: a state in CONTACT_STATES that a contact is in.
         contact_kinds: kinds of respondent that a contact has.
+        contact_projects, contact_channels: of a contact, which may have left the conversation's.
         transfer_by: what the two ends of a transfer are: agent, group or kind.
         transfer_from, transfer_to: the ends of an accepted transfer; `-` stands for none.
     """
@@ -134,6 +135,8 @@ class Filter:
     contact_last_day: date | None = None
     contact_state: str = ""
     contact_kinds: tuple[str, ...] = ()
+    contact_projects: tuple[str, ...] = ()
+    contact_channels: tuple[str, ...] = ()
     transfer_by: str = "agent"
     transfer_from: str = ""
     transfer_to: str = ""
@@ -166,6 +169,8 @@ class Filter:
         add("contact_to", self.contact_last_day)
         add("contact", self.contact_state)
         add("contact_kind", *self.contact_kinds)
+        add("contact_project", *self.contact_projects)
+        add("contact_channel", *self.contact_channels)
         if self.transfer_from or self.transfer_to:
             if self.transfer_by != "agent":
                 add("transfer_by", self.transfer_by)
@@ -319,8 +324,13 @@ class Filter:
             )
         if self.contact_state:
             terms.append(Condition(CONTACT_STATES[self.contact_state]))
-        if self.contact_kinds:
-            terms.append(_one_of("contacts.agent_kind", "contact_kind", self.contact_kinds))
+        for column, name, values in (
+            ("contacts.agent_kind", "contact_kind", self.contact_kinds),
+            ("contacts.project_id", "contact_project", self.contact_projects),
+            ("contacts.channel", "contact_channel", self.contact_channels),
+        ):
+            if values:
+                terms.append(_one_of(column, name, values))
         found = []
         taken = [
             _one_of("contacts.agent_id", "agent", self.agents) if self.agents else None,
@@ -425,6 +435,8 @@ def read(parameters: Sequence[tuple[str, str]]) -> tuple[Filter, list[Problem]]:
         contact_last_day=reader.day("contact_to"),
         contact_state=reader.choice("contact", tuple(CONTACT_STATES)),
         contact_kinds=reader.texts("contact_kind"),
+        contact_projects=reader.texts("contact_project"),
+        contact_channels=reader.texts("contact_channel"),
         transfer_by=reader.choice("transfer_by", TRANSFER_ENDS) or "agent",
         transfer_from=reader.text("transfer_from"),
         transfer_to=reader.text("transfer_to"),

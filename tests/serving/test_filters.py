@@ -47,6 +47,7 @@ EVERY = [
     "q=facture+client",
     'q="bonjour je"',
     "contact_from=2026-10-01&contact_to=2026-10-02&contact_kind=bot&contact_kind=-",
+    "contact_from=2026-10-01&contact_project=3&contact_project=-&contact_channel=chat",
     *(f"contact={state}&agent=1&group=sales" for state in filters.CONTACT_STATES),
     "transfer_from=1&transfer_to=-",
     "transfer_by=group&transfer_from=sales&transfer_to=care",
@@ -87,6 +88,37 @@ def test_a_closing_period_holds_what_the_statistical_report_counts(snapshot: Sna
         assert _count(snapshot, _read(f"{month}&answered=yes")) == row["answered"]
         assert _count(snapshot, _read(f"{month}&escalated=yes")) == row["escalated"]
         assert _count(snapshot, _read(f"{month}&rated=yes")) == row["csat_responses"]
+
+
+def test_the_project_and_channel_of_a_contact_can_be_others_than_the_conversations(
+    snapshot: Snapshot,
+) -> None:
+    for column, name in (("project_id", "contact_project"), ("channel", "contact_channel")):
+        for row in snapshot.rows(
+            f"select {column} as value, count(distinct conversation_id) as conversations"
+            " from marts.contacts where source = 'bluewing_travel' group by 1"
+        ):
+            wanted = _read(f"source=bluewing_travel&{name}={row['value'] or '-'}")
+            assert _count(snapshot, wanted) == row["conversations"], row
+    assert snapshot.value(
+        "select count(*) from marts.contacts inner join marts.conversations"
+        " using (conversation_id)"
+        " where contacts.project_id is distinct from conversations.project_id"
+    ), "the sample has such contacts"
+
+
+def test_the_classes_of_recommendation_are_the_reports(snapshot: Snapshot) -> None:
+    row = snapshot.row(
+        "select * from reports.statistical_report where dimension = 'all'"
+        " and period_grain = 'month' and period_start = date '2026-10-01'"
+    )
+    assert row is not None
+    month = "on=closed&from=2026-10-01&to=2026-10-31"
+    counts = {name: _count(snapshot, _read(f"{month}&nps={name}")) for name in filters.NPS_CLASSES}
+    assert counts["promoter"] == row["nps_promoters"]
+    assert counts["detractor"] == row["nps_detractors"]
+    assert counts["any"] == row["nps_responses"]
+    assert sum(counts.values()) == 2 * counts["any"]
 
 
 def test_any_id_leads_to_its_conversation(snapshot: Snapshot) -> None:
