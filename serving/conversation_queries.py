@@ -9,11 +9,13 @@ one place whatever the size of the snapshot; that pair is a `Key`.
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from serving.filters import ID_HASH
@@ -133,7 +135,13 @@ def transfers(snapshot: Snapshot, key: Key) -> list[Row]:
     )
 
 
-def messages(snapshot: Snapshot, key: Key, after: int = 0, limit: int | None = None) -> list[Row]:
+def messages(
+    snapshot: Snapshot,
+    key: Key,
+    after: int = 0,
+    limit: int | None = None,
+    characters: int | None = None,
+) -> list[Row]:
     """The rows of marts.messages, in order.
 
     Args:
@@ -141,11 +149,21 @@ def messages(snapshot: Snapshot, key: Key, after: int = 0, limit: int | None = N
         key: the conversation.
         after: only those with a higher message_no.
         limit: at most so many; all when None.
+        characters: stop before the bodies add up to more; the first one comes whatever its length.
     """
     return snapshot.rows(
-        f"select * from marts.messages where {_LIES_THERE}"
-        " and message_no > $after and ($last is null or message_no <= $last) order by message_no",
-        {**key.values, "after": after, "last": None if limit is None else after + limit},
+        "select * exclude (characters_so_far) from (select *, sum(length(body)) over"
+        " (order by message_no rows unbounded preceding) as characters_so_far"
+        f" from marts.messages where {_LIES_THERE}"
+        " and message_no > $after and ($last is null or message_no <= $last))"
+        " where $characters is null or message_no = $after + 1"
+        " or coalesce(characters_so_far, 0) <= $characters order by message_no",
+        {
+            **key.values,
+            "after": after,
+            "last": None if limit is None else after + limit,
+            "characters": characters,
+        },
     )
 
 
@@ -238,3 +256,79 @@ def directory(snapshot: Snapshot) -> Directory:
     made = Directory(agents, groups, projects)
     with _lock:
         return _directories.setdefault(snapshot, made)
+
+
+MOST_HASHES = 200
+
+
+def former_ids(snapshot: Snapshot, key: Key, source: str, contact_ids: Sequence[str]) -> list[Row]:
+    """The ids that the conversation had before, with what joined them.
+
+    A conversation's id is its source and its anchor contact's id, so a former id names one of its
+    contacts. Looking those up by their hash reads a few places; looking for the conversation would
+    read the whole table.
+
+    Args:
+        snapshot: where to look.
+        key: the conversation.
+        source: its source.
+        contact_ids: its contacts.
+
+    Returns:
+        id, since, merged_into, evidence and transfer_id, in the order in which they were merged.
+        The last three are null where no merge is recorded.
+    """
+    candidates = [f"{source}:{contact_id}" for contact_id in contact_ids]
+    candidates = [each for each in candidates if each != key.conversation_id]
+    found: list[Row] = []
+    for start in range(0, len(candidates), MOST_HASHES):
+        part = candidates[start : start + MOST_HASHES]
+        hashes = {f"hash_{number}": _hash(id) for number, id in enumerate(part)}
+        found += snapshot.rows(
+            "select id, since from marts.conversation_ids"
+            f" where id_hash in ({', '.join('$' + name for name in hashes)})"
+            " and id_kind = 'former_conversation' and id in (select unnest($ids))"
+            " and conversation_id = $conversation_id",
+            {**hashes, "ids": part, "conversation_id": key.conversation_id},
+        )
+    if not found:
+        return []
+    merges = {
+        row["old_conversation_id"]: row
+        for row in snapshot.rows(
+            "select * from marts.conversation_merges"
+            " where old_conversation_id in (select unnest($ids)) order by merged_at",
+            {"ids": [row["id"] for row in found]},
+        )
+    }
+    for row in found:
+        merge = merges.get(row["id"], {})
+        row["merged_into"] = merge.get("new_conversation_id")
+        row["evidence"] = merge.get("evidence")
+        row["transfer_id"] = merge.get("transfer_id")
+    return sorted(found, key=lambda row: (row["since"], row["id"]))
+
+
+def _hash(id: str) -> int:
+    """What ID_HASH computes."""
+    return int(hashlib.md5(id.encode(), usedforsecurity=False).hexdigest()[:15], 16)
+
+
+def findings(snapshot: Snapshot, key: Key) -> list[Row]:
+    """The rows of marts.graph_quality about the conversation."""
+    return snapshot.rows(
+        "select code, contact_id, transfer_id, value from marts.graph_quality"
+        " where conversation_id = $conversation_id order by code, contact_id, transfer_id, value",
+        {"conversation_id": key.conversation_id},
+    )
+
+
+def address(id: str, source: str = "") -> str:
+    """The path of the detail page of an id, whatever it is made of."""
+    path = "/conversations/" + quote(id, safe=":")
+    return f"{path}?source={quote(source, safe='')}" if source else path
+
+
+def contact_anchor(contact_id: str) -> str:
+    """The name of a contact's place on the page; the same in an address and in the page."""
+    return "contact-" + quote(contact_id, safe="")

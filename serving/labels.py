@@ -1,0 +1,100 @@
+"""What the codes of the marts are called where people read them.
+
+Belongs here: one English text per code, translated where it is shown. Does not belong here: what a
+code means for a figure (the models say that). A code that is not listed is shown as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from serving import i18n
+from serving.i18n import mark
+
+AUTOMATION = {
+    "fully_automated": mark("Fully automated"),
+    "partially_automated": mark("Partially automated"),
+    "not_automated": mark("Not automated"),
+}
+AGENT_KINDS = {
+    "human": mark("Human"),
+    "expert": mark("Expert"),
+    "bot": mark("Bot"),
+    "system": mark("System"),
+}
+CHANNELS = {
+    "chat": mark("Chat"),
+    "call": mark("Phone call"),
+    "video": mark("Video"),
+    "sms": mark("SMS"),
+    "whatsapp": mark("WhatsApp"),
+    "facebook": mark("Facebook"),
+    "instagram": mark("Instagram"),
+    "apple_business_chat": mark("Apple Messages"),
+    "mobile_app": mark("Mobile app"),
+    "email": mark("E-mail"),
+}
+END_REASONS = {
+    "transfer": mark("transfer"),
+    "snooze": mark("snooze"),
+    "close": mark("closing"),
+    "timeout": mark("timeout"),
+}
+TRANSFER_KINDS = {
+    "manual": mark("by hand"),
+    "bot_escalation": mark("bot escalation"),
+    "bot_handover": mark("hand-over to a bot"),
+}
+OUTCOMES = {
+    "accepted": mark("accepted"),
+    "failed": mark("failed"),
+    "abandoned": mark("abandoned"),
+    "unknown": mark("outcome unknown"),
+}
+REJECTIONS = {
+    "self_link": mark("the contact names itself"),
+    "visitor_mismatch": mark("two different visitors"),
+    "gap_too_long": mark("too long a gap"),
+}
+QUESTIONS = {
+    "csat": mark("Satisfaction"),
+    "nps": mark("Recommendation (NPS)"),
+    "comment": mark("Comment"),
+}
+EVIDENCE = {
+    "transfer": mark("a transfer"),
+    "previous_contact": mark("a contact that names the one before it"),
+    "conversation_ref": mark("a shared reference of the platform"),
+    "policy": mark("a change of the link policy"),
+}
+ID_KINDS = {
+    "conversation": mark("conversation"),
+    "former_conversation": mark("former conversation"),
+    "contact": mark("contact"),
+    "missing_contact": mark("missing contact"),
+}
+FINDINGS = {
+    "self_link": mark("A contact names itself as its origin or target."),
+    "cycle": mark("The hand-overs go in a circle; the order in time counts."),
+    "missing_contact": mark("A link names a contact that no log has delivered."),
+    "several_accepted_targets": mark("A contact was handed over to several contacts."),
+    "several_origins": mark("A contact continues several contacts."),
+    "overlap": mark("A contact started before the one before it had ended."),
+    "negative_gap": mark("A contact started before the transfer to it was asked for."),
+    "negative_duration": mark("A contact ended before it started."),
+    "oversized_component": mark("Unusually many contacts are linked."),
+    "rejected_link": mark("A link was set aside by the source's policy."),
+}
+# Findings whose value is a span in seconds.
+FINDINGS_IN_SECONDS = frozenset({"overlap", "negative_gap", "negative_duration", "rejected_link"})
+SYSTEM_MESSAGES = {
+    "OPERATOR_CHAT_CLOSE": mark("The respondent closed the chat."),
+    "OPERATOR_TRANSFER": mark("The respondent transferred the chat."),
+}
+
+
+def label(texts: Mapping[str, str], code: str | None) -> str:
+    """A code in the reader's language; itself when it is not listed, a dash when there is none."""
+    if code is None:
+        return i18n.NOTHING
+    return i18n.gettext(texts[code]) if code in texts else code
