@@ -14,7 +14,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from orchestration.settings import ServingSettings
-from serving import api, export, i18n, pages
+from serving import api, i18n, pages
+from serving.export import routes as exports
+from serving.export.stream import Exports
 from serving.keys import Keys
 from serving.security import YEAR, Guard, Refusal
 from serving.snapshot import NothingPublishedError, QueryTooLongError, Snapshots
@@ -46,9 +48,10 @@ def create_app(settings: ServingSettings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.snapshots = Snapshots(settings)
+    app.state.exports = Exports(settings)
     app.mount("/static", _StaticFiles(directory=STATIC), name="static")
     app.include_router(api.router)
-    app.include_router(export.router)
+    app.include_router(exports.router)
     app.include_router(pages.router)
 
     @app.get("/health", include_in_schema=False)
@@ -100,9 +103,12 @@ def _install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
         if _is_api(request):
-            return api.failure("error", str(error.detail), status=error.status_code)
-        return _error_page(request, error.status_code, str(error.detail))
+            return api.failure(
+                "error", str(error.detail), status=error.status_code, headers=headers
+            )
+        return _error_page(request, error.status_code, str(error.detail), headers)
 
 
 def _error_page(
