@@ -1,6 +1,6 @@
 """The platform's envelope: `{meta: {status, message}, data, pagination}`.
 
-Belongs here: making it. Does not belong here: what is in it.
+Belongs here: making it and sending it. Does not belong here: what is in it.
 
 The platform reports what is wrong in `meta` and not as the HTTP status, and clients written for it
 rely on that. Only what HTTP itself has to say is said there too: no key (401), a wrong method
@@ -9,9 +9,28 @@ rely on that. Only what HTTP itself has to say is said there too: no key (401), 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
+
+from serving.snapshot import Snapshot
+
+
+class RefusedError(Exception):
+    """The request asks for what cannot be; the message names the field and the remedy.
+
+    Attributes:
+        status: `fail`, or `error` where the platform says so.
+    """
+
+    def __init__(self, message: str, status: str = "fail") -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def failure(
@@ -30,3 +49,49 @@ def failure(
         status_code=status,
         headers={"Cache-Control": "no-store", **(headers or {})},
     )
+
+
+def success(request: Request, snapshot: Snapshot, data: Any, **more: Any) -> Response:
+    """An answer with data, or 304 when the client has it already.
+
+    The entity tag is the digest of the answer, so it is true whatever made the answer change.
+
+    Args:
+        request: answered by it.
+        snapshot: the version that it is answered from, named in a header.
+        data: what JSON can write.
+        more: further members of the envelope, such as `pagination`.
+    """
+    content = json.dumps(
+        {"meta": {"status": "success"}, "data": data, **more},
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+    ).encode()
+    tag = f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
+    headers = {
+        "Cache-Control": "private, no-cache",
+        "ETag": tag,
+        "X-Data-Version": snapshot.version,
+    }
+    if _matches(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type="application/json", headers=headers)
+
+
+def _matches(given: str, tag: str) -> bool:
+    tags = [each.strip().removeprefix("W/") for each in given.split(",")]
+    return tag in tags or tags == ["*"]
+
+
+def answering(endpoint: Callable[..., Response]) -> Callable[..., Response]:
+    """An endpoint whose `RefusedError` becomes the platform's answer to it."""
+
+    @functools.wraps(endpoint)
+    def answered(*arguments: Any, **named: Any) -> Response:
+        try:
+            return endpoint(*arguments, **named)
+        except RefusedError as refused:
+            return failure(refused.status, str(refused))
+
+    return answered

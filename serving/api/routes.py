@@ -1,8 +1,68 @@
 """The routes of `/api`.
 
 Belongs here: which resource answers which path. Does not belong here: the resources.
+
+Each resource also answers under the platform's spellings `.json` and `.json-unicode`, which give
+the same answer.
 """
 
-from fastapi import APIRouter
+from __future__ import annotations
 
-router = APIRouter()
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from serving.api import conversations
+from serving.api.conversations import FILTERS, SOURCE_FIELD, UNAVAILABLE
+from serving.api.envelope import answering, success
+from serving.api.parameters import Parameters
+from serving.snapshot import Snapshot
+from serving.web import current_snapshot
+
+router = APIRouter(prefix="/api/2")
+Current = Annotated[Snapshot, Depends(current_snapshot)]
+SPELLINGS = ("", ".json", ".json-unicode")
+
+
+def _read(path: str, spelled: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Serve a resource under each spelling, to GET and HEAD; the plain one is documented."""
+
+    def register(endpoint: Callable[..., Response]) -> Callable[..., Response]:
+        answered = answering(endpoint)
+        for spelling in SPELLINGS:
+            full_path = path.replace(spelled, spelled + spelling)
+            router.add_api_route(
+                full_path,
+                answered,
+                methods=["GET"],
+                include_in_schema=not spelling,
+                response_model=None,
+            )
+            router.add_api_route(
+                full_path,
+                answered,
+                methods=["HEAD"],
+                include_in_schema=False,
+                response_model=None,
+            )
+        return endpoint
+
+    return register
+
+
+@_read("/conversation", "conversation")
+def list_conversations(request: Request, snapshot: Current) -> Response:
+    """List conversations, the newest first."""
+    parameters = Parameters(request.query_params.multi_items(), FILTERS, UNAVAILABLE)
+    page = conversations.many(snapshot, parameters)
+    return success(request, snapshot, page.items, pagination=page.pagination)
+
+
+@_read("/conversation/{id:path}", "conversation")
+def show_conversation(request: Request, snapshot: Current, id: Annotated[str, Path()]) -> Response:
+    """Show the conversation that an id leads to."""
+    parameters = Parameters(request.query_params.multi_items(), (SOURCE_FIELD,))
+    parameters.plain_flag("formatHistory")
+    parameters.plain_flag("full")
+    return success(request, snapshot, conversations.one(snapshot, id, parameters.source()))

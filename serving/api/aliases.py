@@ -1,0 +1,57 @@
+"""The ids that lead to a conversation without being its own or a contact's.
+
+Belongs here: former conversation ids and missing contacts, by conversation. Does not belong here:
+resolving an id (`conversation_queries`).
+
+marts.conversation_ids lies in the order of the ids, so asking it by conversation reads all of it.
+Former ids and missing contacts are few beside the conversations: they are read once per version and
+kept, for as long as the version is served.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from weakref import WeakKeyDictionary
+
+from serving.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Another id of a conversation.
+
+    Attributes:
+        id: the id.
+        kind: `former_conversation` or `missing_contact`.
+        since: since when it leads there, in UTC.
+        reason: `merged` or `named_by_link`.
+    """
+
+    id: str
+    kind: str
+    since: datetime | None
+    reason: str
+
+
+_kept: WeakKeyDictionary[Snapshot, Mapping[str, tuple[Alias, ...]]] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def aliases(snapshot: Snapshot) -> Mapping[str, tuple[Alias, ...]]:
+    """Former ids and missing contacts by current conversation id, in the order of kind and id."""
+    with _lock:
+        known = _kept.get(snapshot)
+    if known is not None:
+        return known
+    found: dict[str, tuple[Alias, ...]] = {}
+    for row in snapshot.rows(
+        "select conversation_id, id, id_kind, since, reason from marts.conversation_ids"
+        " where id_kind in ('former_conversation', 'missing_contact') order by id_kind, id"
+    ):
+        made = Alias(row["id"], row["id_kind"], row["since"], row["reason"])
+        found[row["conversation_id"]] = (*found.get(row["conversation_id"], ()), made)
+    with _lock:
+        return _kept.setdefault(snapshot, found)

@@ -1,0 +1,335 @@
+"""The document of a conversation: the platform's fields, and everything that centralises it.
+
+Belongs here: fetching the rows of some conversations in a fixed number of queries, and putting
+them together. Does not belong here: which conversations, paging, HTTP.
+
+Ids are text, verbatim, in every field: some sources write `0044123` or `a-7`, and a field that is a
+number for one conversation and a text for the next is harder to read than one that is always a
+text. What the logs cannot tell is null (see UNKNOWN_FIELDS).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from serving.api import history
+from serving.api.aliases import Alias, aliases
+from serving.conversation_queries import Key
+from serving.snapshot import Row, Snapshot
+
+Document = dict[str, Any]
+
+# The platform's fields that no log of this warehouse holds.
+UNKNOWN_FIELDS = (
+    "waiting_list",
+    "waitinglist",
+    "page_type",
+    "skill_id",
+    "rule_id",
+    "history_link",
+    "xmpp_id",
+)
+RESPONDENT_TYPES = {"human": "professional", "expert": "expert", "bot": "bot", "system": "system"}
+
+_CONVERSATION = (
+    "conversation_id, source, visitor_id, project_id, channel, language, time_zone, started_at,"
+    " closed_at, is_closed, close_reason, contact_count, missing_contact_count, transfer_count,"
+    " transfer_request_count, last_agent_id, agent_path, automation_level, is_answered,"
+    " is_answered_by_human, csat_score, nps_score, transaction_count, transaction_amount, currency,"
+    " facts_source, changed_at"
+)
+_CONTACT = (
+    "conversation_id, contact_id, contact_no, agent_id, agent_kind, group_id, tags,"
+    " conversation_ref, started_at, answered_at, ended_at, end_reason, is_open, is_answered,"
+    " is_transferred_in, is_transferred_out, transfer_wait_seconds, duration_seconds,"
+    " first_reply_seconds, messages_sent_count, messages_received_count, first_loaded_at"
+)
+_TRANSFER = (
+    "conversation_id, transfer_id, from_contact_id, to_contact_id, from_agent_id, to_agent_id,"
+    " from_agent_kind, to_agent_kind, requested_at, kind, target_kind, target_id, outcome,"
+    " wait_seconds, is_rejected_link, rejection_reason"
+)
+_MESSAGE = (
+    "conversation_id, message_id, contact_id, message_no, sent_at, author_kind, author_id, body,"
+    " content_type"
+)
+_RATING = (
+    "conversation_id, rating_id, contact_id, question, answered_at, score, comment, is_counted"
+)
+_TRANSACTION = (
+    "conversation_id, transaction_id, contact_id, visitor_id, occurred_at, amount, currency,"
+    " credited_contact_id, credited_agent_id"
+)
+
+
+def link(conversation_id: str) -> str:
+    """The address of a conversation, relative to `/api/2`."""
+    return f"/conversation/{quote(conversation_id, safe=':')}"
+
+
+def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
+    """The documents of some conversations, in the order of the keys.
+
+    The number of queries does not depend on how many there are.
+    """
+    if not keys:
+        return []
+    place, values = _place(keys)
+    found = {
+        row["conversation_id"]: row
+        for row in snapshot.rows(
+            f"select {_CONVERSATION} from marts.conversations"
+            f" where {place.replace('conversation_started_at', 'started_at')}",
+            values,
+        )
+    }
+
+    def parts(table: str, columns: str, *order: str) -> dict[str, list[Row]]:
+        by_id: dict[str, list[Row]] = defaultdict(list)
+        for row in snapshot.rows(f"select {columns} from marts.{table} where {place}", values):
+            by_id[row["conversation_id"]].append(row)
+        for rows in by_id.values():
+            # Sorted here: a query that sorts costs more than the rows of a page.
+            rows.sort(key=lambda row: [(row[name] is not None, row[name]) for name in order])
+        return by_id
+
+    contacts = parts("contacts", _CONTACT, "contact_no")
+    ratings = parts("ratings", _RATING, "answered_at", "rating_id")
+    # Many conversations have none of these: what says so is at hand, and saves a query.
+    messages, transfers, transactions = {}, {}, {}
+    if any(row["facts_source"] == "messages" for row in found.values()):
+        messages = parts("messages", _MESSAGE, "message_no")
+    if any(row["transfer_request_count"] for row in found.values()):
+        transfers = parts("transfers", _TRANSFER, "requested_at", "transfer_id")
+    if any(row["transaction_count"] for row in found.values()):
+        transactions = parts("transactions", _TRANSACTION, "occurred_at", "transaction_id")
+    other_ids = aliases(snapshot)
+    return [
+        _document(
+            found[key.conversation_id],
+            contacts.get(key.conversation_id, []),
+            transfers.get(key.conversation_id, []),
+            messages.get(key.conversation_id, []),
+            ratings.get(key.conversation_id, []),
+            transactions.get(key.conversation_id, []),
+            other_ids.get(key.conversation_id, ()),
+        )
+        for key in keys
+    ]
+
+
+def _place(keys: Sequence[Key]) -> tuple[str, dict[str, Any]]:
+    """The condition for rows of some conversations: the tables' own order finds them."""
+    if len(keys) == 1:
+        return (
+            "conversation_started_at = $started_at and conversation_id = $conversation_id",
+            keys[0].values,
+        )
+    return (
+        "conversation_started_at >= $first and conversation_started_at <= $last"
+        " and conversation_started_at in (select unnest(cast($moments as timestamp[])))"
+        " and conversation_id in (select unnest(cast($ids as varchar[])))",
+        {
+            "first": min(key.started_at for key in keys),
+            "last": max(key.started_at for key in keys),
+            "moments": list({key.started_at for key in keys}),
+            "ids": [key.conversation_id for key in keys],
+        },
+    )
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def _document(
+    row: Row,
+    contacts: Sequence[Row],
+    transfers: Sequence[Row],
+    messages: Sequence[Row],
+    ratings: Sequence[Row],
+    transactions: Sequence[Row],
+    other_ids: Iterable[Alias],
+) -> Document:
+    zone = _zone(row["time_zone"] or "UTC")
+
+    def local(at: datetime) -> str:
+        moved = at.replace(tzinfo=UTC).astimezone(zone)
+        return moved.replace(tzinfo=None).isoformat(" ", "seconds")
+
+    known = {
+        "id": row["conversation_id"],
+        "_link": link(row["conversation_id"]),
+        "channel": row["channel"],
+        "visitor_uid": row["visitor_id"],
+        "visitor_id": row["visitor_id"],
+        "website_id": row["project_id"],
+        "operator_id": row["last_agent_id"],
+        "operator_ids": list(dict.fromkeys(row["agent_path"] or [])),
+        "created_at": local(row["started_at"]),
+        "closed_at": local(row["closed_at"]) if row["closed_at"] else None,
+        "operator_answered": bool(row["is_answered"]),
+        "operator_answer": bool(row["is_answered"]),
+        "operator_closed": row["close_reason"] == "close",
+        "tag_list": _tags(contacts),
+        "history": history.encode(messages, contacts, transfers, local),
+    }
+    return {
+        **known,
+        **dict.fromkeys(UNKNOWN_FIELDS),
+        "source": row["source"],
+        "language": row["language"],
+        "time_zone": row["time_zone"],
+        "started_at": iso(row["started_at"]),
+        "ended_at": iso(row["closed_at"]),
+        "changed_at": iso(row["changed_at"]),
+        "is_open": not row["is_closed"],
+        "close_reason": row["close_reason"],
+        "answered_by_human": bool(row["is_answered_by_human"]),
+        "automation_level": row["automation_level"],
+        "operator_path": list(row["agent_path"] or []),
+        "contact_count": row["contact_count"],
+        "missing_contact_count": row["missing_contact_count"],
+        "transfer_count": row["transfer_count"],
+        "transfer_request_count": row["transfer_request_count"],
+        "contacts": [_contact(contact) for contact in contacts],
+        "transfers": [_transfer(transfer) for transfer in transfers],
+        "messages": [_message(message) for message in messages],
+        "satisfaction": {
+            "csat_score": number(row["csat_score"]),
+            "nps_score": number(row["nps_score"]),
+            "answers": [_rating(rating) for rating in ratings],
+        },
+        "transaction_count": row["transaction_count"],
+        "transaction_amount": number(row["transaction_amount"]),
+        "currency": row["currency"],
+        "transactions": [_transaction(transaction) for transaction in transactions],
+        "aliases": _aliases(contacts, other_ids),
+    }
+
+
+def iso(at: datetime | None) -> str | None:
+    """A UTC moment as ISO 8601 with `Z`; None stays None."""
+    return None if at is None else at.isoformat() + "Z"
+
+
+def number(value: float | Decimal | None) -> float | int | None:
+    """A number as JSON has them: whole ones without a fraction, none for what JSON cannot say."""
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if value == int(value) else float(value)
+
+
+def _tags(contacts: Iterable[Row]) -> list[str]:
+    listed = (tag.strip() for contact in contacts for tag in (contact["tags"] or "").split(","))
+    return list(dict.fromkeys(tag for tag in listed if tag))
+
+
+def _contact(row: Row) -> Document:
+    return {
+        "contact_id": row["contact_id"],
+        "seq": row["contact_no"],
+        "operator_id": row["agent_id"],
+        "respondent_type": RESPONDENT_TYPES.get(row["agent_kind"]),
+        "agent_kind": row["agent_kind"],
+        "group_id": row["group_id"],
+        "started_at": iso(row["started_at"]),
+        "answered_at": iso(row["answered_at"]),
+        "ended_at": iso(row["ended_at"]),
+        "end_reason": row["end_reason"],
+        "is_open": bool(row["is_open"]),
+        "answered": bool(row["is_answered"]),
+        "transferred_in": bool(row["is_transferred_in"]),
+        "transferred_out": bool(row["is_transferred_out"]),
+        "transfer_wait_seconds": number(row["transfer_wait_seconds"]),
+        "duration_seconds": number(row["duration_seconds"]),
+        "first_reply_seconds": number(row["first_reply_seconds"]),
+        "sent_message_number": row["messages_sent_count"],
+        "received_message_number": row["messages_received_count"],
+        "tag_list": _tags([row]),
+        "conversation_ref": row["conversation_ref"],
+    }
+
+
+def _transfer(row: Row) -> Document:
+    return {
+        "transfer_id": row["transfer_id"],
+        "from_contact_id": row["from_contact_id"],
+        "to_contact_id": row["to_contact_id"],
+        "from_operator_id": row["from_agent_id"],
+        "to_operator_id": row["to_agent_id"],
+        "from_agent_kind": row["from_agent_kind"],
+        "to_agent_kind": row["to_agent_kind"],
+        "requested_at": iso(row["requested_at"]),
+        "kind": row["kind"],
+        "target_kind": row["target_kind"],
+        "target_id": row["target_id"],
+        "outcome": row["outcome"],
+        "wait_seconds": number(row["wait_seconds"]),
+        "is_rejected_link": bool(row["is_rejected_link"]),
+        "rejection_reason": row["rejection_reason"],
+    }
+
+
+def _message(row: Row) -> Document:
+    return {
+        "message_id": row["message_id"],
+        "seq": row["message_no"],
+        "contact_id": row["contact_id"],
+        "sent_at": iso(row["sent_at"]),
+        "author_kind": row["author_kind"],
+        "author_id": row["author_id"],
+        "body": row["body"],
+        "content_type": row["content_type"],
+    }
+
+
+def _rating(row: Row) -> Document:
+    return {
+        "rating_id": row["rating_id"],
+        "contact_id": row["contact_id"],
+        "question": row["question"],
+        "score": number(row["score"]),
+        "comment": row["comment"],
+        "answered_at": iso(row["answered_at"]),
+        "is_counted": bool(row["is_counted"]),
+    }
+
+
+def _transaction(row: Row) -> Document:
+    return {
+        "transaction_id": row["transaction_id"],
+        "contact_id": row["contact_id"],
+        "visitor_uid": row["visitor_id"],
+        "occurred_at": iso(row["occurred_at"]),
+        "amount": number(row["amount"]),
+        "currency": row["currency"],
+        "credited_contact_id": row["credited_contact_id"],
+        "credited_operator_id": row["credited_agent_id"],
+    }
+
+
+def _aliases(contacts: Iterable[Row], other_ids: Iterable[Alias]) -> list[Document]:
+    found = [
+        {
+            "id": contact["contact_id"],
+            "kind": "contact",
+            "since": iso(contact["first_loaded_at"]),
+            "reason": "contact",
+        }
+        for contact in contacts
+    ]
+    found.extend(
+        {"id": other.id, "kind": other.kind, "since": iso(other.since), "reason": other.reason}
+        for other in other_ids
+    )
+    return found
