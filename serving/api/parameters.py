@@ -118,15 +118,15 @@ class Parameters:
             )
         values.append(cleaned)
 
-    def plain(self, name: str) -> str:
+    def plain(self, name: str, longest: int = LONGEST_VALUE) -> str:
         """A parameter outside `filters`, empty when not given."""
-        return self._checked(name, self._plain.get(name, []))
+        return self._checked(name, self._plain.get(name, []), longest)
 
     def text(self, name: str) -> str:
         """A filter with one value, empty when not given."""
         return self._checked(name, self._filters.get(name, []))
 
-    def texts(self, name: str) -> list[str]:
+    def texts(self, name: str, longest: int = LONGEST_VALUE) -> list[str]:
         """A filter with several values, empty when not given."""
         values = [
             part.strip()
@@ -137,7 +137,7 @@ class Parameters:
         if len(values) > MOST_VALUES:
             raise invalid(name, f"Give at most {MOST_VALUES} values.")
         for value in values:
-            self._checked(name, [value])
+            self._checked(name, [value], longest)
         return list(dict.fromkeys(values))
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
@@ -194,12 +194,12 @@ class Parameters:
         return None if not value else Moment.read(name, value)
 
     @staticmethod
-    def _checked(name: str, values: Sequence[str]) -> str:
+    def _checked(name: str, values: Sequence[str], longest: int = LONGEST_VALUE) -> str:
         if len(values) > 1:
             raise RefusedError(f"Field '{_short(name)}' takes one value.")
         value = values[0] if values else ""
-        if len(value) > LONGEST_VALUE:
-            raise invalid(name, f"It is longer than {LONGEST_VALUE} characters.")
+        if len(value) > longest:
+            raise invalid(name, f"It is longer than {longest} characters.")
         return value
 
 
@@ -283,41 +283,48 @@ class Period:
         """Whether it starts and ends with a day."""
         return self.first.is_day and (self.last is None or self.last.is_day)
 
-    def condition(self, utc: str, day: str, zone: str, prefix: str = "period") -> Condition:
+    def days(self, day: str) -> Condition:
+        """A period of whole days as a condition on a column with days."""
+        values: dict[str, Any] = {"period_first_day": self.first.at.date()}
+        if self.last is None:
+            return Condition(f"{day} >= $period_first_day", values)
+        values["period_last_day"] = self.last.at.date()
+        return Condition(f"{day} between $period_first_day and $period_last_day", values)
+
+    def condition(self, utc: str, day: str, zone: str) -> Condition:
         """The period as a condition.
 
         Args:
             utc: a column with a moment in UTC.
             day: a column with its day in the project's zone.
             zone: a column with the zone's name.
-            prefix: begins the names of the values that it binds.
         """
         local = f"timezone({zone}, timezone('UTC', {utc}))"
         # Every zone is within a day of UTC: the tables are in the order of UTC, so these read a
         # part of them.
-        parts = [f"{utc} >= ${prefix}_floor"]
-        values: dict[str, Any] = {f"{prefix}_floor": self.first.at - timedelta(days=1)}
+        parts = [f"{utc} >= $period_floor"]
+        values: dict[str, Any] = {"period_floor": self.first.at - timedelta(days=1)}
         first_day = self.first.at.date()
-        values[f"{prefix}_first_day"] = first_day
+        values["period_first_day"] = first_day
         if self.first.is_day:
-            parts.append(f"{day} >= ${prefix}_first_day")
+            parts.append(f"{day} >= $period_first_day")
         else:
-            values[f"{prefix}_first"] = self.first.at
+            values["period_first"] = self.first.at
             parts.append(
-                f"({day} > ${prefix}_first_day"
-                f" or ({day} = ${prefix}_first_day and {local} >= ${prefix}_first))"
+                f"({day} > $period_first_day"
+                f" or ({day} = $period_first_day and {local} >= $period_first))"
             )
         if self.last is not None:
-            values[f"{prefix}_ceiling"] = self.last.end + timedelta(days=1)
-            parts.append(f"{utc} < ${prefix}_ceiling")
-            values[f"{prefix}_last_day"] = self.last.at.date()
+            values["period_ceiling"] = self.last.end + timedelta(days=1)
+            parts.append(f"{utc} < $period_ceiling")
+            values["period_last_day"] = self.last.at.date()
             if self.last.is_day:
-                parts.append(f"{day} <= ${prefix}_last_day")
+                parts.append(f"{day} <= $period_last_day")
             else:
-                values[f"{prefix}_end"] = self.last.end
+                values["period_end"] = self.last.end
                 parts.append(
-                    f"({day} < ${prefix}_last_day"
-                    f" or ({day} = ${prefix}_last_day and {local} < ${prefix}_end))"
+                    f"({day} < $period_last_day"
+                    f" or ({day} = $period_last_day and {local} < $period_end))"
                 )
         return Condition(" and ".join(parts), values)
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from serving.api import conversations
+from serving.api import changes, conversations, statistic
 from serving.api.conversations import FILTERS, SOURCE_FIELD, UNAVAILABLE
 from serving.api.envelope import answering, success
 from serving.api.parameters import Parameters
@@ -66,3 +66,18 @@ def show_conversation(request: Request, snapshot: Current, id: Annotated[str, Pa
     parameters.plain_flag("formatHistory")
     parameters.plain_flag("full")
     return success(request, snapshot, conversations.one(snapshot, id, parameters.source()))
+
+
+@_read("/changes", "changes")
+def list_changes(request: Request, snapshot: Current) -> Response:
+    """List what changed behind a cursor."""
+    found = changes.changes(snapshot, Parameters(request.query_params.multi_items()))
+    return success(request, snapshot, found.items, pagination=found.pagination)
+
+
+@_read("/statistic", "statistic")
+def show_statistic(request: Request, snapshot: Current) -> Response:
+    """Show the platform's indicators."""
+    parameters = Parameters(request.query_params.multi_items(), statistic.FILTERS)
+    question = statistic.read(parameters, snapshot)
+    return success(request, snapshot, statistic.statistic(snapshot, question))
