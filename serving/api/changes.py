@@ -119,16 +119,16 @@ def changes(snapshot: Snapshot, parameters: Parameters) -> Changes:
     position = since.position(snapshot.version)
     rows = snapshot.rows(
         "with changes as ("
-        " select changed_at as at, 0 as kind, conversation_id as id, '' as new_id, source,"
+        " select changed_at as moment, 0 as kind, conversation_id as id, '' as new_id, source,"
         " null as evidence, null as transfer_id"
         " from marts.conversations where changed_at >= $at"
         " union all"
         " select merged_at, 1, old_conversation_id, new_conversation_id, source,"
         " evidence, transfer_id from marts.conversation_merges where merged_at >= $at)"
         " select * from changes"
-        " where at > $at or (at = $at and (kind > $kind or (kind = $kind"
+        " where moment > $at or (moment = $at and (kind > $kind or (kind = $kind"
         " and (id > $id or (id = $id and new_id > $new_id)))))"
-        " order by at, kind, id, new_id limit $limit",
+        " order by moment, kind, id, new_id limit $limit",
         {
             "at": _EPOCH + timedelta(microseconds=position.at),
             "kind": position.kind,
@@ -144,7 +144,7 @@ def changes(snapshot: Snapshot, parameters: Parameters) -> Changes:
         row = read[-1]
         last = Cursor(
             snapshot.version,
-            (row["at"] - _EPOCH) // timedelta(microseconds=1),
+            (row["moment"] - _EPOCH) // timedelta(microseconds=1),
             row["kind"],
             row["id"],
             row["new_id"],
@@ -161,7 +161,7 @@ def _item(row: Row) -> Document:
             "type": "conversation",
             "id": row["id"],
             "source": row["source"],
-            "changed_at": iso(row["at"]),
+            "changed_at": iso(row["moment"]),
             "_link": link(row["id"]),
         }
     return {
@@ -169,7 +169,7 @@ def _item(row: Row) -> Document:
         "old_id": row["id"],
         "new_id": row["new_id"],
         "source": row["source"],
-        "merged_at": iso(row["at"]),
+        "merged_at": iso(row["moment"]),
         "evidence": row["evidence"],
         "transfer_id": row["transfer_id"],
         "_link": link(row["new_id"]),
