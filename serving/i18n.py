@@ -211,3 +211,12 @@ def period(grain: str, start: date) -> str:
         first = format_date(start, format="d MMM", locale=_locale())
         return f"{gettext('week')} {start.isocalendar().week}, {first} – {day(last)}"
     return day(start)
+
+
+def short_period(grain: str, start: date) -> str:
+    """A reporting period as an axis names it, such as `2 Nov`, `W45` or `Nov 2026`."""
+    if grain == "month":
+        return format_date(start, format="LLL y", locale=_locale())
+    if grain == "week":
+        return gettext("W%(week)s") % {"week": start.isocalendar().week}
+    return format_date(start, format="d MMM", locale=_locale())

@@ -1,8 +1,179 @@
-"""A page.
+"""The two reports: `/reports/statistics` and `/reports/contacts`.
 
-Belongs here: the page. Does not belong here: other pages.
+Belongs here: the addresses, and what their forms offer. Does not belong here: the figures
+(`serving.reports`), markup.
 """
 
-from fastapi import APIRouter
+from __future__ import annotations
 
-router = APIRouter()
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from serving import i18n
+from serving.conversation_queries import directory
+from serving.filters import NONE
+from serving.i18n import gettext
+from serving.reports import measures, periods, question
+from serving.reports.measures import KINDS, Kind
+from serving.reports.question import Question
+from serving.reports.reading import Reader
+from serving.snapshot import Snapshot
+from serving.web import current_snapshot, page
+
+router = APIRouter(prefix="/reports")
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice of a form."""
+
+    value: str
+    label: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the forms of a report offer.
+
+    Attributes:
+        grains: label, address, whether it is chosen.
+        first, last: periods.
+        scopes: by source: the source, then its projects.
+        dimensions: to split the table by.
+        columns: column sets: label, address, whether it is chosen.
+    """
+
+    grains: list[Option]
+    first: list[Option]
+    last: list[Option]
+    scopes: list[tuple[str, list[Option]]]
+    dimensions: list[Option]
+    columns: list[Option]
+
+
+@router.get("")
+def reports() -> Response:
+    """The report that most people want."""
+    return RedirectResponse("/reports/statistics", status_code=307)
+
+
+@router.get("/statistics")
+def statistics(
+    request: Request, snapshot: Annotated[Snapshot, Depends(current_snapshot)]
+) -> Response:
+    """Conversations, each on the day it closed."""
+    return _answer(request, snapshot, KINDS["statistics"])
+
+
+@router.get("/contacts")
+def contacts(
+    request: Request, snapshot: Annotated[Snapshot, Depends(current_snapshot)]
+) -> Response:
+    """Contacts, each on the day it started."""
+    return _answer(request, snapshot, KINDS["contacts"])
+
+
+def _answer(request: Request, snapshot: Snapshot, kind: Kind) -> Response:
+    extent = periods.extent(snapshot)
+    if extent is None:
+        return page(request, "report.html", kind=kind, report=None, problems=[], options=None)
+    asked, problems = question.read(kind.name, request.query_params.multi_items(), extent)
+    if "scope" in request.query_params:
+        # The form sends source and project as one; the address that is shared has them apart.
+        return RedirectResponse(asked.address(), status_code=303)
+    return page(
+        request,
+        "report.html",
+        kind=kind,
+        report=Reader(snapshot, extent, asked).report(),
+        problems=problems,
+        options=_options(snapshot, asked, extent),
+    )
+
+
+def _options(snapshot: Snapshot, asked: Question, extent: periods.Extent) -> Options:
+    starts = _starts(snapshot, asked)
+    set_names = [(each.name, each.label) for each in asked.kind.sets]
+    return Options(
+        [
+            Option(asked.at_grain(grain, extent), label, grain == asked.grain)
+            for grain, label in (
+                ("day", gettext("Day")),
+                ("week", gettext("Week")),
+                ("month", gettext("Month")),
+            )
+        ],
+        _periods(asked, starts, asked.first, extent),
+        _periods(asked, starts, asked.last, extent),
+        _scopes(snapshot, asked),
+        [
+            Option(name, gettext(measures.DIMENSION_NAMES[name]), name == asked.dimension)
+            for name in asked.kind.dimensions
+        ],
+        [
+            Option(asked.address(columns=name, sort=""), gettext(label), name == asked.columns)
+            for name, label in [*set_names, ("all", i18n.mark("All columns"))]
+        ],
+    )
+
+
+def _starts(snapshot: Snapshot, asked: Question) -> list[date]:
+    """The newest periods with rows, newest first."""
+    rows = snapshot.rows(
+        f"""
+        select period_start from reports.{asked.kind.model}
+        where dimension = 'all' and period_grain = $grain
+        order by period_start desc
+        limit {periods.LONGEST_SPAN}
+        """,
+        {"grain": asked.grain},
+    )
+    return [row["period_start"] for row in rows]
+
+
+def _periods(
+    asked: Question, starts: list[date], chosen: date, extent: periods.Extent
+) -> list[Option]:
+    offered = sorted({*starts, chosen}, reverse=True)
+    return [
+        Option(
+            str(start),
+            i18n.period(asked.grain, start)
+            + ("" if extent.is_complete(asked.grain, start) else gettext(" (not over)")),
+            start == chosen,
+        )
+        for start in offered
+    ]
+
+
+def _scopes(snapshot: Snapshot, asked: Question) -> list[tuple[str, list[Option]]]:
+    rows = snapshot.rows(
+        f"""
+        select distinct source, dimension_value from reports.{asked.kind.model}
+        where dimension = 'project' and period_grain = 'month'
+        order by source, dimension_value nulls last
+        """
+    )
+    names = directory(snapshot)
+    found = []
+    for source, projects in groupby(rows, key=lambda row: str(row["source"])):
+        options = [
+            Option(
+                source,
+                gettext("%(source)s, all projects") % {"source": source},
+                source == asked.source and not asked.project,
+            )
+        ]
+        for row in projects:
+            value = row["dimension_value"]
+            label = gettext("No project") if value is None else names.project(source, value)
+            chosen = source == asked.source and (value or NONE) == asked.project
+            options.append(Option(f"{source}/{value or NONE}", label, chosen))
+        found.append((source, options))
+    return found

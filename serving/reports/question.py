@@ -1,0 +1,199 @@
+"""What a reader asks of a report: the state that its address carries.
+
+Belongs here: reading the address, the defaults, writing the address again. Does not belong here:
+the answer (`reading`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from urllib.parse import urlencode
+
+from serving.filters import NONE, Problem
+from serving.i18n import mark
+from serving.reports import periods
+from serving.reports.links import RowKey
+from serving.reports.measures import KINDS, PER_SOURCE, Kind
+from serving.reports.periods import Extent
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked.
+
+    Attributes:
+        kind: the report.
+        grain: `day`, `week` or `month`.
+        first, last: starts of the first period of the trend and of the period that is shown.
+        dimension: what the table is split by; `all` for its periods.
+        source, project: what the report is narrowed to; a project always has its source.
+        value: one value of the dimension, whose own figures are shown; `-` for none stated.
+        columns: a column set of the report, or `all`.
+        sort: the column that the rows of a dimension are in the order of, `-` in front for the
+            largest first.
+    """
+
+    kind: Kind
+    grain: str
+    first: date
+    last: date
+    dimension: str = ALL
+    source: str = ""
+    project: str = ""
+    value: str = ""
+    columns: str = "overview"
+    sort: str = ""
+
+    @property
+    def scope(self) -> RowKey:
+        """The row that a source or project narrows the report to."""
+        if self.project:
+            value = None if self.project == NONE else self.project
+            return RowKey("project", self.source, value)
+        return RowKey("source", self.source, self.source) if self.source else RowKey()
+
+    @property
+    def subject(self) -> RowKey:
+        """The row whose figures are the headline and the trend."""
+        if not self.value:
+            return self.scope
+        source = self.source if self.dimension in PER_SOURCE else None
+        return RowKey(self.dimension, source, None if self.value == NONE else self.value)
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether it asks for a dimension within a project or source of which there is no row."""
+        if self.dimension in (ALL, "source", "project"):
+            return False
+        if self.project:
+            return True
+        return bool(self.source) and self.dimension not in PER_SOURCE
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the table has the values of a dimension, and not periods."""
+        return self.dimension != ALL and not self.value and not self.is_crossed
+
+    def address(self, **changes: object) -> str:
+        """The address of this question, or of one that differs from it."""
+        asked = replace(self, **changes)  # type: ignore[arg-type]
+        found = {
+            "grain": asked.grain,
+            "from": asked.first,
+            "to": asked.last,
+            "by": "" if asked.dimension == ALL else asked.dimension,
+            "source": asked.source,
+            "project": asked.project,
+            "value": asked.value,
+            "columns": "" if asked.columns == "overview" else asked.columns,
+            "sort": asked.sort,
+        }
+        query = urlencode([(name, str(value)) for name, value in found.items() if value])
+        return f"/reports/{asked.kind.name}?{query}"
+
+    def at_grain(self, grain: str, extent: Extent) -> str:
+        """The address of the same at another grain, with its usual periods."""
+        return usual(replace(self, grain=grain), extent).address()
+
+
+def usual(question: Question, extent: Extent) -> Question:
+    """The question over the usual periods of its grain: up to the last complete one."""
+    grain = question.grain
+    last = extent.last_complete(grain) or periods.start_of(grain, extent.newest)
+    first = max(
+        periods.moved(grain, last, 1 - periods.USUAL_SPAN[grain]),
+        periods.start_of(grain, extent.first),
+    )
+    return replace(question, first=min(first, last), last=last)
+
+
+def read(
+    kind_name: str, parameters: Sequence[tuple[str, str]], extent: Extent
+) -> tuple[Question, list[Problem]]:
+    """The question that an address asks.
+
+    Args:
+        kind_name: `statistics` or `contacts`.
+        parameters: names and values of the query string; unknown names are not looked at.
+        extent: of the data; the defaults are relative to it.
+
+    Returns:
+        The question made of the values that can be used, and the problems with the others.
+    """
+    kind = KINDS[kind_name]
+    given = {name: value for name, value in parameters if value}
+    problems: list[Problem] = []
+
+    def choice(name: str, choices: Sequence[str], default: str) -> str:
+        value = given.get(name, default)
+        if value in choices:
+            return value
+        problems.append(Problem(name, value[:40], mark("one of those offered")))
+        return default
+
+    grain = choice("grain", periods.GRAINS, "month")
+    dimension = choice("by", kind.dimensions, ALL)
+    columns = choice("columns", [each.name for each in kind.sets] + ["all"], "overview")
+    sort = given.get("sort", "")
+    if sort.removeprefix("-") not in ("", "label", *kind.measures):
+        problems.append(Problem("sort", sort[:40], mark("one of those offered")))
+        sort = ""
+    source, project = _scope(given)
+    question = usual(
+        Question(
+            kind,
+            grain,
+            extent.first,
+            extent.newest,
+            dimension,
+            source,
+            project,
+            given.get("value", "") if dimension not in (ALL, "source", "project") else "",
+            columns,
+            sort,
+        ),
+        extent,
+    )
+    first, last = (_period(given, name, grain, problems) for name in ("from", "to"))
+    question = replace(question, last=last or question.last)
+    if first is None:
+        # The usual span, up to the period that is asked for.
+        span = periods.USUAL_SPAN[grain]
+        earliest = periods.start_of(grain, extent.first)
+        first = max(periods.moved(grain, question.last, 1 - span), earliest)
+        first = min(first, question.last)
+    elif first > question.last:
+        problems.append(Problem("from", str(first), mark("a period not after the last")))
+        first = question.last
+    # Longer than this is no trend; the export has everything.
+    first = max(first, periods.moved(grain, question.last, 1 - periods.LONGEST_SPAN))
+    question = replace(question, first=first)
+    if question.value and question.is_crossed:
+        question = replace(question, value="")
+    return question, problems
+
+
+def _scope(given: Mapping[str, str]) -> tuple[str, str]:
+    """Source and project; a form sends both in one field, the project after a slash."""
+    if "scope" in given:
+        source, _, project = given["scope"].partition("/")
+        return source, project
+    source = given.get("source", "")
+    return source, given.get("project", "") if source else ""
+
+
+def _period(
+    given: Mapping[str, str], name: str, grain: str, problems: list[Problem]
+) -> date | None:
+    value = given.get(name)
+    if not value:
+        return None
+    try:
+        return periods.start_of(grain, date.fromisoformat(value[:10]))
+    except (ValueError, OverflowError):
+        problems.append(Problem(name, value[:40], mark("a day such as 2026-11-02")))
+        return None
