@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from serving import i18n
+from serving import i18n, labels
 from serving.i18n import mark
 
 
@@ -146,17 +146,9 @@ DIMENSIONS_IN_A_SENTENCE = {
     "group": mark("group"),
 }
 VALUE_NAMES = {
-    "automation_level": {
-        "fully_automated": mark("Fully automated"),
-        "partially_automated": mark("Partially automated"),
-        "not_automated": mark("Not automated"),
-    },
-    "agent_kind": {
-        "human": mark("Human"),
-        "expert": mark("Expert"),
-        "bot": mark("Bot"),
-        "system": mark("System"),
-    },
+    "automation_level": labels.AUTOMATION,
+    "agent_kind": labels.AGENT_KINDS,
+    "channel": labels.CHANNELS,
 }
 
 

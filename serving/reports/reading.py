@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Any
 
-from serving import i18n
+from serving import i18n, labels
 from serving.conversation_queries import Directory, directory
 from serving.filters import NONE
 from serving.i18n import gettext, ngettext
@@ -270,8 +270,7 @@ class Reader:
             return self._names.group(key.source, key.value)
         if key.dimension == "project":
             return self._names.project(key.source, key.value)
-        named = measures.VALUE_NAMES.get(key.dimension, {}).get(key.value)
-        return gettext(named) if named else key.value
+        return labels.label(measures.VALUE_NAMES.get(key.dimension, {}), key.value)
 
     def subject_label(self, key: RowKey) -> str:
         """The name of what the whole report is about."""
@@ -343,6 +342,9 @@ class Reader:
         if row and previous and self._is_comparable(row, previous, measure):
             change = measure.show_change(row[measure.column], previous[measure.column])
             before = self._text(measure, previous)
+            if change == i18n.NOTHING:
+                # Nothing to compare with, or a change from nought, which has no percentage.
+                change = ""
         return Figure(
             measure.column,
             self.measure_label(measure.column),
@@ -479,13 +481,13 @@ class Reader:
         question = self._question
         chosen = self._kind.columns(question.columns)
         rows = self._sorted(self._split())
-        labels = [self.label(key) for _, key in rows]
+        names = [self.label(key) for _, key in rows]
         several = len({key.source for _, key in rows}) > 1
         seen: dict[tuple[str | None, str], int] = {}
-        for (_, key), label in zip(rows, labels, strict=True):
+        for (_, key), label in zip(rows, names, strict=True):
             seen[key.source, label] = seen.get((key.source, label), 0) + 1
         lines = []
-        for (row, key), label in list(zip(rows, labels, strict=True))[:MOST_ROWS]:
+        for (row, key), label in list(zip(rows, names, strict=True))[:MOST_ROWS]:
             parts = []
             if seen[key.source, label] > 1 and key.value:
                 parts.append(key.value)
@@ -588,14 +590,19 @@ class Reader:
         question = self._question
         if not question.is_crossed:
             return ""
-        within = "project" if question.project else "source"
-        return gettext(
-            "The report has no rows by %(dimension)s within one %(within)s, so the table shows"
-            " periods. The log can be filtered by both."
-        ) % {
-            "dimension": gettext(measures.DIMENSIONS_IN_A_SENTENCE[question.dimension]),
-            "within": gettext(measures.DIMENSIONS_IN_A_SENTENCE[within]),
-        }
+        text = (
+            gettext(
+                "The report has no rows by %(dimension)s within one project, so the table shows"
+                " periods. The log can be filtered by both."
+            )
+            if question.project
+            else gettext(
+                "The report has no rows by %(dimension)s within one source, so the table shows"
+                " periods. The log can be filtered by both."
+            )
+        )
+        named = measures.DIMENSIONS_IN_A_SENTENCE[question.dimension]
+        return text % {"dimension": gettext(named)}
 
     def _crossing_link(self) -> str | None:
         question = self._question
