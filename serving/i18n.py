@@ -194,9 +194,13 @@ def clock(value: datetime | None, zone_name: str | None = "UTC") -> str:
 def zone_label(zone_name: str | None, at: datetime | None = None) -> str:
     """A time zone as it is shown, with its offset at a moment: `Europe/Paris (UTC+01:00)`."""
     known = zone(zone_name)
-    instant = (at.replace(tzinfo=UTC) if at else datetime.now(UTC)).astimezone(known)
     if known.key == "UTC":
         return "UTC"
+    try:
+        instant = (at.replace(tzinfo=UTC) if at else datetime.now(UTC)).astimezone(known)
+    except OverflowError:
+        # The first or the last day of the calendar, elsewhere.
+        return known.key
     minutes = int((instant.utcoffset() or timedelta()).total_seconds() // 60)
     sign = "+" if minutes >= 0 else "\u2212"
     return f"{known.key} (UTC{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d})"
@@ -207,7 +211,7 @@ def period(grain: str, start: date) -> str:
     if grain == "month":
         return format_date(start, format="LLLL y", locale=_locale())
     if grain == "week":
-        last = start + timedelta(days=6)
+        last = start + timedelta(days=min(6, (date.max - start).days))
         first = format_date(start, format="d MMM", locale=_locale())
         return f"{gettext('week')} {start.isocalendar().week}, {first} – {day(last)}"
     return day(start)

@@ -103,10 +103,12 @@ class Snapshot:
                 "autoload_known_extensions": False,
             },
         )
-        # After connecting: with files out of reach, a folder to spill to could not be named.
-        self._connection.execute("set global TimeZone = 'UTC'")
-        self._connection.execute("set enable_external_access = false")
-        self._connection.execute("set lock_configuration = true")
+        # One process has one database per file: another snapshot of this one has set it up already.
+        if not self.value("select current_setting('lock_configuration')"):
+            # After connecting: with files out of reach, a folder to spill to could not be named.
+            self._connection.execute("set global TimeZone = 'UTC'")
+            self._connection.execute("set enable_external_access = false")
+            self._connection.execute("set lock_configuration = true")
 
     def rows(
         self, sql: str, parameters: Parameters | None = None, *, seconds: float | None = None

@@ -85,23 +85,44 @@ class Chart:
         return f"{self.title}, {span}. {'; '.join(parts)}."
 
     @property
+    def axis(self) -> list[float]:
+        """The values that the axis names; nought is one of them."""
+        found = [value for series in self.series for value in series.values if value is not None]
+        return ticks(min([0.0, *found]), max([0.0, *found]), self.measure.kind)
+
+    @property
     def options(self) -> dict[str, Any]:
         """What the page's script draws: options of ECharts."""
         units = {"share": "share", "seconds": "seconds"}
         digits = {"number": self.measure.decimals, "money": 2, "points": 1}
         many = len(self.labels) > 40
+        axis = self.axis
         options: dict[str, Any] = {
             "throughline": {
                 "unit": units.get(self.measure.kind),
                 "digits": digits.get(self.measure.kind, 0),
             },
-            "grid": {"left": 6, "right": 14, "top": 34, "bottom": 4, "containLabel": True},
-            "legend": {"top": 0, "left": 0, "itemWidth": 14, "itemHeight": 9},
+            "grid": {"left": 6, "right": 14, "top": 12, "bottom": 4, "containLabel": True},
             "tooltip": {"trigger": "axis"},
             "xAxis": {"type": "category", "data": list(self.labels)},
-            "yAxis": {"type": "value", "splitNumber": 4},
+            "yAxis": {
+                "type": "value",
+                "min": axis[0],
+                "max": axis[-1],
+                "interval": axis[1] - axis[0],
+            },
             "series": [self._drawn(series, many) for series in self.series],
         }
+        if len(self.series) > 1:
+            options["grid"]["top"] = 22 * len(self.series) + 8
+            options["legend"] = {
+                "top": 0,
+                "left": 0,
+                "itemWidth": 14,
+                "itemHeight": 9,
+                "orient": "vertical",
+                "itemGap": 6,
+            }
         return options
 
     def _drawn(self, series: Series, many: bool) -> dict[str, Any]:
@@ -135,8 +156,7 @@ class _Drawing:
 
     def __init__(self, chart: Chart) -> None:
         self._chart = chart
-        found = [value for series in chart.series for value in series.values if value is not None]
-        self._ticks = ticks(min([0.0, *found]), max([0.0, *found]), chart.measure.kind)
+        self._ticks = chart.axis
         self._low, self._high = self._ticks[0], self._ticks[-1]
 
     def svg(self) -> Markup:

@@ -163,6 +163,7 @@ class Report:
     table: Table
     reconciliation: Reconciliation | None
     notes: tuple[str, ...]
+    remarks: tuple[str, ...]
     crossing: str
     crossing_link: str | None
     definitions: tuple[Definition, ...]
@@ -205,6 +206,7 @@ class Reader:
             table=self.table(trend, links_wanted=links_wanted),
             reconciliation=self._reconciliation(links_wanted),
             notes=tuple(self._notes(shown, previous, before)),
+            remarks=tuple(self._remarks()),
             crossing=self._crossing(),
             crossing_link=self._crossing_link(),
             definitions=definitions(self._snapshot, kind),
@@ -565,6 +567,19 @@ class Reader:
                 " figures.",
                 still_open,
             ) % {"count": i18n.number(still_open)}
+        if self._money_note(self._kind.measures["revenue"], shown):
+            yield (
+                gettext(
+                    "Amounts are in several currencies and have no sum: choose a project to see"
+                    " its revenue."
+                )
+                if shown and shown["revenue"] is None
+                else gettext("The logs do not say in which currency the amounts are.")
+            )
+
+    def _remarks(self) -> Iterable[str]:
+        """What has to be known to read the table."""
+        question = self._question
         if self._kind.name == "statistics" and question.dimension in SHARED:
             yield gettext(
                 "These rows do not add up: a conversation counts for every respondent and group"
@@ -575,15 +590,6 @@ class Reader:
             yield gettext(
                 "Medians and percentiles come from the conversations of each period. They neither"
                 " add up nor average."
-            )
-        if any(self._money_note(self._kind.measures["revenue"], row) for row in (shown,)):
-            yield (
-                gettext(
-                    "Amounts are in several currencies and have no sum: choose a project to see"
-                    " its revenue."
-                )
-                if shown and shown["revenue"] is None
-                else gettext("The logs do not say in which currency the amounts are.")
             )
 
     def _crossing(self) -> str:

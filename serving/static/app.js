@@ -39,10 +39,11 @@
   const duration = seconds => {
     const total = Math.round(seconds);
     const day = root.lang === 'fr' ? 'j' : 'd';
+    const part = (amount, unit) => Math.floor(amount) ? ` ${Math.floor(amount)} ${unit}` : '';
     if (total < 60) return `${total} s`;
     if (total < 3600) return `${Math.floor(total / 60)} min`;
-    if (total < 86400) return `${Math.floor(total / 3600)} h ${Math.floor(total % 3600 / 60)} min`;
-    return `${Math.floor(total / 86400)} ${day} ${Math.floor(total % 86400 / 3600)} h`;
+    if (total < 86400) return `${Math.floor(total / 3600)} h${part(total % 3600 / 60, 'min')}`;
+    return `${Math.floor(total / 86400)} ${day}${part(total % 86400 / 3600, 'h')}`;
   };
   const draw = element => {
     if (!window.echarts) return;
@@ -55,7 +56,8 @@
       || ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6', '--c7', '--c8'].map(colour);
     merge(option, {
       animation: false,
-      textStyle: { color: colour('--text'), fontFamily: 'inherit' },
+      // By name: text is measured on a canvas, which inherits nothing.
+      textStyle: { color: colour('--text'), fontFamily: getComputedStyle(document.body).fontFamily },
       // Rich text, because markup with styles of its own is not let in.
       tooltip: {
         renderMode: 'richText', confine: true, backgroundColor: colour('--raised'),
