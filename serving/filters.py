@@ -188,20 +188,28 @@ class Filter:
         """Whether nothing is asked for but perhaps a period."""
         return all(name in ("on", "from", "to") for name, _ in self.pairs())
 
-    def conditions(self) -> list[Condition]:
-        """What the where clause holds, the free text left out (see `search`)."""
+    def conditions(self, *, windowed: bool = False) -> list[Condition]:
+        """What the where clause holds, the free text left out (see `search`).
+
+        Args:
+            windowed: the looks into other marts are bounded by WINDOW, for the caller to bind.
+        """
         return [
             *self._period(),
             *self._columns(),
             *self._flags(),
             *self._scores(),
             *self._id(),
-            *self._contacts(),
-            *self._transfer(),
+            *self._contacts(windowed),
+            *self._transfer(windowed),
         ]
 
-    def search(self) -> Condition | None:
-        """The free text as a condition: every word, in whichever messages of the conversation."""
+    def search(self, *, windowed: bool = False) -> Condition | None:
+        """The free text as a condition: every word, in whichever messages of the conversation.
+
+        Args:
+            windowed: as in `conditions`.
+        """
         patterns = word_patterns(self.words)
         if not patterns:
             return None
@@ -220,7 +228,8 @@ class Filter:
             "(conversations.started_at, conversations.conversation_id) in ("
             "select (messages.conversation_started_at, messages.conversation_id)"
             " from marts.messages as messages"
-            f" where messages.conversation_id is not null and {matched}"
+            f" where messages.conversation_id is not null{_within('messages', windowed)}"
+            f" and {matched}"
             " group by messages.conversation_started_at, messages.conversation_id"
             f" having {having})",
             values,
@@ -293,7 +302,7 @@ class Filter:
             )
         ]
 
-    def _contacts(self) -> list[Condition]:
+    def _contacts(self, windowed: bool) -> list[Condition]:
         """One contact has to meet all that is asked of contacts, but for agents and groups.
 
         A figure of the contacts report by agent counts the contacts of that agent, so with a
@@ -345,16 +354,17 @@ class Filter:
                             "list_has_any(string_split(contacts.tags, ','), $tag)",
                             {"tag": list(self.tags)},
                         )
-                    ]
+                    ],
+                    windowed,
                 )
             )
         if terms:
-            found.append(_has_contact([*terms, *respondents]))
+            found.append(_has_contact([*terms, *respondents], windowed))
         else:
-            found.extend(_has_contact([term]) for term in respondents)
+            found.extend(_has_contact([term], windowed) for term in respondents)
         return found
 
-    def _transfer(self) -> list[Condition]:
+    def _transfer(self, windowed: bool) -> list[Condition]:
         if not (self.transfer_from or self.transfer_to):
             return []
         terms = [Condition("transfers.outcome = 'accepted'")]
@@ -382,11 +392,15 @@ class Filter:
             Condition(
                 "(conversations.started_at, conversations.conversation_id) in ("
                 "select (transfers.conversation_started_at, transfers.conversation_id)"
-                f" from marts.transfers as transfers{joins} where {where})",
+                f" from marts.transfers as transfers{joins} where {where}"
+                f"{_within('transfers', windowed)})",
                 _merged(terms),
             )
         ]
 
+
+# Bounds of the opening of a conversation; every mart is in its order, so this reads a part alone.
+WINDOW = "{column} >= $window_start and {column} < $window_end"
 
 # How marts.conversation_ids spells the hash of an id, so that a look-up reads one place.
 ID_HASH = "cast('0x' || substr(md5($id), 1, 15) as bigint)"
@@ -529,12 +543,16 @@ def _one_of(column: str, name: str, values: Sequence[str]) -> Condition:
     return Condition(f"({' or '.join(parts)})", bound)
 
 
-def _has_contact(terms: Sequence[Condition]) -> Condition:
+def _within(table: str, windowed: bool) -> str:
+    return f" and {WINDOW.format(column=f'{table}.conversation_started_at')}" if windowed else ""
+
+
+def _has_contact(terms: Sequence[Condition], windowed: bool) -> Condition:
     condition = " and ".join(term.sql for term in terms)
     return Condition(
         "(conversations.started_at, conversations.conversation_id) in ("
         "select (contacts.conversation_started_at, contacts.conversation_id)"
-        f" from marts.contacts as contacts where {condition})",
+        f" from marts.contacts as contacts where {condition}{_within('contacts', windowed)})",
         _merged(terms),
     )
 
