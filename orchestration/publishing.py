@@ -46,7 +46,7 @@ MANIFEST_NAME = "manifest.json"
 # DuckDB 2 writes files that no 1.x client opens unless told so; BI drivers are still at 1.x.
 STORAGE_VERSION = "v1.0.0"
 ROW_GROUP_ROWS = 122_880
-# Of the snapshot. DuckDB reads a block of rows whole, and a sixth of its default makes looking up one
+# Of the snapshot. DuckDB reads a block of rows whole: a sixth of its default makes looking up one
 # conversation twice as fast; scans of everything take a twelfth longer.
 SNAPSHOT_ROW_GROUP_ROWS = 20_480
 _WORK_PREFIX = ".publishing-"
