@@ -11,14 +11,16 @@ from datetime import date
 from itertools import groupby
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from serving import i18n
 from serving.conversation_queries import directory
+from serving.export import stream
+from serving.export.jobs import FORMATS
 from serving.filters import NONE
 from serving.i18n import gettext
-from serving.reports import measures, periods, question
+from serving.reports import measures, periods, question, rows
 from serving.reports.measures import KINDS, Kind
 from serving.reports.question import Question
 from serving.reports.reading import Reader
@@ -47,6 +49,7 @@ class Options:
         scopes: by source: the source, then its projects.
         dimensions: to split the table by.
         columns: column sets: label, address, whether it is chosen.
+        exports: formats: label, address.
     """
 
     grains: list[Option]
@@ -55,6 +58,7 @@ class Options:
     scopes: list[tuple[str, list[Option]]]
     dimensions: list[Option]
     columns: list[Option]
+    exports: list[Option]
 
 
 @router.get("")
@@ -77,6 +81,22 @@ def contacts(
 ) -> Response:
     """Contacts, each on the day it started."""
     return _answer(request, snapshot, KINDS["contacts"])
+
+
+@router.get("/{kind_name}/export")
+def export(
+    request: Request,
+    kind_name: str,
+    snapshot: Annotated[Snapshot, Depends(current_snapshot)],
+    format_name: Annotated[str, Query(alias="format", max_length=20)] = "csv",
+) -> Response:
+    """The table that the address shows, all of its rows, as a file."""
+    extent = periods.extent(snapshot)
+    if kind_name not in KINDS or extent is None:
+        raise HTTPException(404)
+    asked, _ = question.read(kind_name, request.query_params.multi_items(), extent)
+    name = f"throughline-{kind_name}-{asked.grain}-{asked.last}"
+    return stream.export(request, snapshot, [rows.shown(asked)], format_name, name)
 
 
 def _answer(request: Request, snapshot: Snapshot, kind: Kind) -> Response:
@@ -120,6 +140,7 @@ def _options(snapshot: Snapshot, asked: Question, extent: periods.Extent) -> Opt
             Option(asked.address(columns=name, sort=""), gettext(label), name == asked.columns)
             for name, label in [*set_names, ("all", i18n.mark("All columns"))]
         ],
+        [Option(asked.export_address(made.name), made.label, False) for made in FORMATS.values()],
     )
 
 

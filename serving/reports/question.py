@@ -95,6 +95,11 @@ class Question:
         query = urlencode([(name, str(value)) for name, value in found.items() if value])
         return f"/reports/{asked.kind.name}?{query}"
 
+    def export_address(self, format_name: str) -> str:
+        """The address of the table as a file."""
+        path, _, query = self.address().partition("?")
+        return f"{path}/export?format={format_name}&{query}"
+
     def at_grain(self, grain: str, extent: Extent) -> str:
         """The address of the same at another grain, with its usual periods."""
         return usual(replace(self, grain=grain), extent).address()

@@ -331,7 +331,9 @@ class Reader:
     def _cell(
         self, measure: Measure, row: Row | None, start: date, key: RowKey, linked: bool
     ) -> Cell:
-        has_any = row is not None and row[measure.column] not in (None, 0)
+        value = row[measure.column] if row else None
+        # Nothing is behind a count or a rate of nought; promoters and detractors can balance.
+        has_any = value is not None and (value != 0 or measure.kind == "points")
         link = self._link(start, key, measure) if linked and has_any else None
         return Cell(self._text(measure, row), link, self._money_note(measure, row))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -318,7 +320,7 @@ def test_the_headline_is_the_reports_row_of_the_last_complete_period(
     for figure in report.figures:
         measure = KINDS[kind].measures[figure.column]
         assert figure.text == measure.show(row[figure.column], row["currency"])
-        assert (figure.link is not None) == bool(row[figure.column])
+        assert (figure.link is not None) == bool(row[figure.column] or figure.column == "nps")
 
 
 def test_the_last_complete_period_is_told_by_the_data_and_not_by_the_clock() -> None:
@@ -691,6 +693,50 @@ def test_no_address_breaks_a_page(client: TestClient, kind: str, query: str) -> 
 def test_a_span_is_at_most_so_many_periods(extent: Extent) -> None:
     asked, _ = question.read("statistics", [("grain", "day"), ("from", "1970-01-01")], extent)
     assert len(list(periods.between("day", asked.first, asked.last))) == periods.LONGEST_SPAN
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "by=agent&columns=all",
+        "by=agent&source=bluewing_travel",
+        "source=harbor_telecom",
+        "by=project",
+        "by=group&sort=label",
+        "grain=week&by=channel&value=chat&columns=all",
+    ],
+)
+def test_an_export_has_the_rows_and_columns_that_are_shown(
+    client: TestClient, snapshot: Snapshot, extent: Extent, kind: str, query: str
+) -> None:
+    answer = client.get(f"/reports/{kind}/export?format=jsonl&{query}")
+    assert answer.status_code == 200
+    assert f"throughline-{kind}-" in answer.headers["content-disposition"]
+    rows = [json.loads(line) for line in answer.text.splitlines()]
+    report = _ask(snapshot, extent, kind, query)
+    measures = [KINDS[kind].measures[column.column] for column in report.table.columns]
+    shown = sorted(tuple(cell.text for cell in line.cells) for line in report.table.lines)
+    assert shown == sorted(
+        tuple(measure.show(_number(row[measure.column]), row["currency"]) for measure in measures)
+        for row in rows
+    )
+    if report.question.is_split and report.question.dimension in ("agent", "group", "project"):
+        names = {row["dimension_name"] or "None stated" for row in rows}
+        assert names == {line.label for line in report.table.lines}
+    assert {row["dimension"] for row in rows} == {
+        report.question.dimension if report.question.is_split else report.question.subject.dimension
+    }
+
+
+def _number(value: Any) -> Any:
+    """An amount is text in JSON, so that no digit is lost."""
+    return Decimal(value) if isinstance(value, str) else value
+
+
+def test_an_export_in_no_known_format_is_refused(client: TestClient) -> None:
+    assert client.get("/reports/statistics/export?format=pdf").status_code == 400
 
 
 def test_links_of_the_page_are_those_of_the_figures(

@@ -1,0 +1,74 @@
+"""The table of a question as a query, for files.
+
+Belongs here: the rows and columns that an export of a report has. Does not belong here: formats,
+how a figure is shown (`reading`).
+"""
+
+from __future__ import annotations
+
+from serving.export.jobs import Table
+from serving.reports.question import Question
+
+# Where the names of a dimension's values are; the newest name of each counts.
+_NAMES = {
+    "agent": "marts.agents as named where named.source = report.source"
+    " and named.agent_id = report.dimension_value",
+    "group": "marts.agents as named where named.source = report.source"
+    " and named.group_id = report.dimension_value and named.group_name is not null",
+    "project": "marts.projects as named where named.source = report.source"
+    " and named.project_id = report.dimension_value",
+}
+_NEWEST = {
+    "agent": "max_by(named.display_name, (named.is_current, named.valid_from))",
+    "group": "max_by(named.group_name, (named.is_current, named.source, named.agent_id,"
+    " named.valid_from))",
+    "project": "max(named.project_name)",
+}
+
+
+def shown(asked: Question) -> Table:
+    """The rows of a question's table, with those that are too many to show.
+
+    The key and the currency come with every export, the measures are those of the column set.
+    """
+    kind = asked.kind
+    key = asked.subject
+    dimension = asked.dimension if asked.is_split else key.dimension
+    columns = [f"report.{measure.column}" for measure in kind.columns(asked.columns)]
+    flag = "is_provisional" if kind.name == "contacts" else "is_additive"
+    name = "cast(null as varchar)"
+    if dimension in _NAMES:
+        name = (
+            f"(select coalesce({_NEWEST[dimension]}, report.dimension_value)"
+            f" from {_NAMES[dimension]})"
+        )
+    values = {"grain": asked.grain, "dimension": dimension, "last": asked.last}
+    if asked.is_split:
+        where = "report.period_start = $last and ($source is null or report.source = $source)"
+        values["source"] = asked.source or None
+    else:
+        where = (
+            "report.period_start between $first and $last"
+            " and report.source is not distinct from $source"
+            " and report.dimension_value is not distinct from $value"
+        )
+        values |= {"first": asked.first, "source": key.source, "value": key.value}
+    return Table(
+        name=kind.name,
+        sql=f"""
+            select
+                report.period_grain,
+                report.period_start,
+                report.dimension,
+                report.source,
+                report.dimension_value,
+                {name} as dimension_name,
+                report.{flag},
+                {", ".join(columns)},
+                report.currency
+            from reports.{kind.model} as report
+            where report.period_grain = $grain and report.dimension = $dimension and {where}
+        """,
+        values=values,
+        order=("period_start", "source", "dimension_value"),
+    )
