@@ -5,7 +5,13 @@ filters and field names. One entry is one *unified* conversation: all contacts t
 other evidence join, under one id.
 """
 
+from fastapi import APIRouter
+
+from serving.api import docs, routes
 from serving.api.envelope import failure
-from serving.api.routes import router
+
+router = APIRouter()
+router.include_router(routes.router)
+router.include_router(docs.router)
 
 __all__ = ["failure", "router"]

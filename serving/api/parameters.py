@@ -54,7 +54,7 @@ def text_field(name: str, description: str, example: str) -> Field:
 def choice_field(name: str, description: str, choices: Iterable[str]) -> Field:
     """A field that takes one of a few texts."""
     listed = list(choices)
-    return Field(name, description, {"type": "string", "enum": listed}, listed[0])
+    return Field(name, description, {"type": "string", "enum": listed})
 
 
 def invalid(name: str, remedy: str) -> RefusedError:

@@ -20,7 +20,7 @@ from serving.api.parameters import Parameters
 from serving.snapshot import Snapshot
 from serving.web import current_snapshot
 
-router = APIRouter(prefix="/api/2")
+router = APIRouter(prefix="/api/2", tags=["REST"])
 Current = Annotated[Snapshot, Depends(current_snapshot)]
 SPELLINGS = ("", ".json", ".json-unicode")
 
