@@ -7,8 +7,8 @@ The platform's form is a text of JSON arrays separated by commas, without outer 
 Times are on the project's clock; text entries also have the epoch in milliseconds.
 
 A transfer has two entries: `OPERATOR_TRANSFER`, and behind it `OPERATOR_TAKEOVER` with the id of
-the operator who takes over. Where the log of messages holds a transfer's first entry, it is that
-one; otherwise it is made from the log of transfers. The second is always made.
+the operator who takes over, where it is known. Where the log of messages holds a transfer's first
+entry, it is that one; otherwise it is made from the log of transfers. The second is always made.
 """
 
 from __future__ import annotations
@@ -104,27 +104,25 @@ def _markers(
             logged.setdefault(message["contact_id"], []).append(message["sent_at"])
     made: list[_Marker] = []
     for number, transfer in enumerate(transfers):
-        opened = by_id.get(transfer["to_contact_id"] or "")
-        if transfer["outcome"] != "accepted" or transfer["is_rejected_link"] or opened is None:
+        if transfer["outcome"] != "accepted" or transfer["is_rejected_link"]:
             continue
-        asked = by_id.get(transfer["from_contact_id"])
-        moments = logged.get(transfer["from_contact_id"], [])
+        asked = by_id.get(transfer["from_contact_id"] or "")
+        opened = by_id.get(transfer["to_contact_id"] or "")
+        # Behind what the contact that hands over says in that same moment.
+        contact_no = asked["contact_no"] + 1 if asked else 0
+        moments = logged.get(transfer["from_contact_id"] or "", [])
         if moments:
-            handed_over = moments.pop(0)
+            at = moments.pop(0)
         else:
-            handed_over = transfer["requested_at"]
-            # Behind what the contact that hands over says in that same moment.
-            after = asked["contact_no"] + 1 if asked else opened["contact_no"]
-            made.append(_Marker(handed_over, after, number * 2, TRANSFER))
-        # Who takes over is said behind the hand-over, whatever the clocks of two logs say.
-        made.append(
-            _Marker(
-                max(handed_over, opened["started_at"]),
-                opened["contact_no"],
-                number * 2 + 1,
-                f"{TAKEOVER} {opened['agent_id']}" if opened["agent_id"] else TAKEOVER,
-            )
-        )
+            at = transfer["requested_at"]
+            made.append(_Marker(at, contact_no, number * 2, TRANSFER))
+        taker = transfer["to_agent_id"]
+        if opened:
+            # Who takes over is said behind the hand-over, whatever the clocks of two logs say.
+            at, contact_no = max(at, opened["started_at"]), opened["contact_no"]
+            taker = opened["agent_id"]
+        text = f"{TAKEOVER} {taker}" if taker else TAKEOVER
+        made.append(_Marker(at, contact_no, number * 2 + 1, text))
     made.extend(_closing(messages, contacts, by_id))
     made.sort(key=lambda marker: (marker.at, marker.order))
     return made
