@@ -115,7 +115,14 @@ class Filter:
         contact_kinds: kinds of respondent that a contact has.
         contact_projects, contact_channels: of a contact, which may have left the conversation's.
         transfer_by: what the two ends of a transfer are: agent, group or kind.
-        transfer_from, transfer_to: the ends of an accepted transfer; `-` stands for none.
+        transfer_from, transfer_to: the ends of a transfer; `-` stands for none.
+        transfer_first_day, transfer_last_day: days on which a transfer was asked for, inclusive.
+        transfer_outcome: what became of it, in TRANSFER_STATES; accepted when not given. One
+            accepted over a rejected link, which joins nothing, is under `asked` alone.
+        transfer_kind: kinds of transfer, as the source spells them.
+        transfer_target: `<target_kind>:<target_id>`, what it was addressed to.
+        path: respondents in order, repeats left out, each as transfer_by says; `-` stands for none.
+        path_part: whether it is enough that the path is a part of the conversation's.
     """
 
     on: str = "opened"
@@ -140,6 +147,13 @@ class Filter:
     transfer_by: str = "agent"
     transfer_from: str = ""
     transfer_to: str = ""
+    transfer_first_day: date | None = None
+    transfer_last_day: date | None = None
+    transfer_outcome: str = ""
+    transfer_kind: tuple[str, ...] = ()
+    transfer_target: str = ""
+    path: tuple[str, ...] = ()
+    path_part: bool = False
 
     def pairs(self) -> list[tuple[str, str]]:
         """The names and values of the address that asks for this, in a fixed order."""
@@ -171,11 +185,18 @@ class Filter:
         add("contact_kind", *self.contact_kinds)
         add("contact_project", *self.contact_projects)
         add("contact_channel", *self.contact_channels)
-        if self.transfer_from or self.transfer_to:
-            if self.transfer_by != "agent":
-                add("transfer_by", self.transfer_by)
-            add("transfer_from", self.transfer_from)
-            add("transfer_to", self.transfer_to)
+        if self.transfer_by != "agent" and (self.transfer_from or self.transfer_to or self.path):
+            add("transfer_by", self.transfer_by)
+        add("transfer_from", self.transfer_from)
+        add("transfer_to", self.transfer_to)
+        add("transfer_first_day", self.transfer_first_day)
+        add("transfer_last_day", self.transfer_last_day)
+        add("transfer_outcome", self.transfer_outcome)
+        add("transfer_kind", *self.transfer_kind)
+        add("transfer_target", self.transfer_target)
+        add("path", *self.path)
+        if self.path and self.path_part:
+            add("path_part", "yes")
         return found
 
     def query(self, **more: object) -> str:
@@ -202,6 +223,7 @@ class Filter:
             *self._id(),
             *self._contacts(windowed),
             *self._transfer(windowed),
+            *self._path(windowed),
         ]
 
     def search(self, *, windowed: bool = False) -> Condition | None:
@@ -365,28 +387,36 @@ class Filter:
         return found
 
     def _transfer(self, windowed: bool) -> list[Condition]:
-        if not (self.transfer_from or self.transfer_to):
-            return []
-        terms = [Condition("transfers.outcome = 'accepted'")]
-        joins = ""
-        if self.transfer_by == "group":
-            joins = (
-                " left join marts.contacts as from_contacts on transfers.source ="
-                " from_contacts.source and transfers.from_contact_id = from_contacts.contact_id"
-                " left join marts.contacts as to_contacts on transfers.source = to_contacts.source"
-                " and transfers.to_contact_id = to_contacts.contact_id"
-            )
-            columns = ("from_contacts.group_id", "to_contacts.group_id")
-        elif self.transfer_by == "kind":
-            columns = ("transfers.from_agent_kind", "transfers.to_agent_kind")
-        else:
-            columns = ("transfers.from_agent_id", "transfers.to_agent_id")
+        """One transfer has to meet all that is asked of transfers."""
+        terms = []
+        columns = {
+            "group": ("from_contacts.group_id", "to_contacts.group_id"),
+            "kind": ("transfers.from_agent_kind", "transfers.to_agent_kind"),
+            "agent": ("transfers.from_agent_id", "transfers.to_agent_id"),
+        }[self.transfer_by]
         for name, column, value in (
             ("transfer_from", columns[0], self.transfer_from),
             ("transfer_to", columns[1], self.transfer_to),
         ):
             if value:
                 terms.append(_one_of(column, name, (value,)))
+        joins = _JOINED_ENDS if terms and self.transfer_by == "group" else ""
+        days = transfer_days(self.transfer_first_day, self.transfer_last_day)
+        if days:
+            terms.append(days)
+            joins += _JOINED_CONVERSATION
+        if self.transfer_kind:
+            terms.append(_one_of("transfers.kind", "transfer_kind", self.transfer_kind))
+        if self.transfer_target:
+            terms.append(
+                Condition(
+                    "transfers.target_kind || ':' || transfers.target_id = $transfer_target",
+                    {"transfer_target": self.transfer_target},
+                )
+            )
+        if not terms and not self.transfer_outcome:
+            return []
+        terms.append(Condition(TRANSFER_STATES[self.transfer_outcome or "accepted"]))
         where = " and ".join(term.sql for term in terms)
         return [
             Condition(
@@ -397,6 +427,88 @@ class Filter:
                 _merged(terms),
             )
         ]
+
+    def _path(self, windowed: bool) -> list[Condition]:
+        if not self.path:
+            return []
+        step = PATH_STEPS[self.transfer_by]
+        matched = "path = $path"
+        values: dict[str, Any] = {"path": list(self.path)}
+        if self.path_part:
+            matched = (
+                "list_contains(list_transform(range(1, len(path) - $path_length + 2),"
+                " lambda start: path[start:start + $path_length - 1]), cast($path as varchar[]))"
+            )
+            values["path_length"] = len(self.path)
+        # A path of several steps needs as many contacts, which the conversation knows.
+        values["path_contacts"] = len(self.path)
+        return [
+            Condition("conversations.contact_count >= $path_contacts"),
+            Condition(
+                "(conversations.started_at, conversations.conversation_id) in ("
+                "select (conversation_started_at, conversation_id) from ("
+                f"select conversation_started_at, conversation_id, {collapsed_path(step)} as path"
+                f" from marts.contacts as contacts where true{_within('contacts', windowed)}"
+                " group by conversation_started_at, conversation_id"
+                " having count(*) >= $path_contacts)"
+                f" where {matched})",
+                values,
+            ),
+        ]
+
+
+# A transfer that counts: accepted, and over a link that joins.
+TRANSFER_ACCEPTED = "transfers.outcome = 'accepted' and not transfers.is_rejected_link"
+TRANSFER_STATES = {
+    "accepted": TRANSFER_ACCEPTED,
+    "failed": "transfers.outcome = 'failed'",
+    "abandoned": "transfers.outcome = 'abandoned'",
+    "unknown": "transfers.outcome = 'unknown'",
+    "asked": "true",
+}
+PATH_STEPS = {
+    "agent": "contacts.agent_id",
+    "group": "contacts.group_id",
+    "kind": "contacts.agent_kind",
+}
+_JOINED_ENDS = (
+    " left join marts.contacts as from_contacts on transfers.source = from_contacts.source"
+    " and transfers.from_contact_id = from_contacts.contact_id"
+    " left join marts.contacts as to_contacts on transfers.source = to_contacts.source"
+    " and transfers.to_contact_id = to_contacts.contact_id"
+)
+_JOINED_CONVERSATION = (
+    " inner join marts.conversations as asked_in"
+    " on transfers.conversation_started_at = asked_in.started_at"
+    " and transfers.conversation_id = asked_in.conversation_id"
+)
+
+
+def transfer_days(
+    first: date | None, last: date | None, conversation: str = "asked_in"
+) -> Condition | None:
+    """The days on which a transfer was asked for, in the project's days; None for any.
+
+    The condition speaks of `transfers` and of its conversation, by the alias given.
+    """
+    terms: list[str] = []
+    values: dict[str, Any] = {}
+    day = (
+        f"cast(timezone({conversation}.time_zone, timezone('UTC', transfers.requested_at)) as date)"
+    )
+    if first:
+        terms.append(f"{day} >= $transfer_first_day and transfers.requested_at >= $transfers_since")
+        values |= {"transfer_first_day": first, "transfers_since": _moment(first, -1)}
+    if last:
+        terms.append(f"{day} <= $transfer_last_day and transfers.requested_at < $transfers_until")
+        values |= {"transfer_last_day": last, "transfers_until": _moment(last, 2)}
+    return Condition(" and ".join(terms), values) if terms else None
+
+
+def collapsed_path(step: str) -> str:
+    """An aggregate over contacts: the steps in order, `-` for none, each repeat left out."""
+    steps = f"list(coalesce({step}, '{NONE}') order by contacts.contact_no)"
+    return f"list_filter({steps}, lambda step, place: place = 1 or step <> {steps}[place - 1])"
 
 
 # Bounds of the opening of a conversation; every mart is in its order, so this reads a part alone.
@@ -454,10 +566,18 @@ def read(parameters: Sequence[tuple[str, str]]) -> tuple[Filter, list[Problem]]:
         transfer_by=reader.choice("transfer_by", TRANSFER_ENDS) or "agent",
         transfer_from=reader.text("transfer_from"),
         transfer_to=reader.text("transfer_to"),
+        transfer_first_day=reader.day("transfer_first_day"),
+        transfer_last_day=reader.day("transfer_last_day"),
+        transfer_outcome=reader.choice("transfer_outcome", tuple(TRANSFER_STATES)),
+        transfer_kind=reader.texts("transfer_kind"),
+        transfer_target=reader.text("transfer_target"),
+        path=reader.texts("path", distinct=False),
+        path_part=reader.choice("path_part", tuple(YES_NO)) == "yes",
     )
     for first, last, name in (
         (made.first_day, made.last_day, "to"),
         (made.contact_first_day, made.contact_last_day, "contact_to"),
+        (made.transfer_first_day, made.transfer_last_day, "transfer_last_day"),
     ):
         if first and last and last < first:
             reader.problems.append(Problem(name, str(last), f"a day not before {first}"))
@@ -579,8 +699,9 @@ class _Reader:
             return ""
         return value
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        values = list(dict.fromkeys(self._given.get(name, [])))
+    def texts(self, name: str, *, distinct: bool = True) -> tuple[str, ...]:
+        values = self._given.get(name, [])
+        values = list(dict.fromkeys(values)) if distinct else values
         if len(values) > MOST_VALUES:
             self._refuse(name, str(len(values)), f"at most {MOST_VALUES} values")
             return ()

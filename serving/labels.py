@@ -50,6 +50,7 @@ OUTCOMES = {
     "failed": mark("failed"),
     "abandoned": mark("abandoned"),
     "unknown": mark("outcome unknown"),
+    "asked": mark("asked for"),
 }
 REJECTIONS = {
     "self_link": mark("the contact names itself"),

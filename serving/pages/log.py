@@ -74,6 +74,13 @@ NAMES = {
     "transfer_by": mark("Transfer between"),
     "transfer_from": mark("Transfer from"),
     "transfer_to": mark("Transfer to"),
+    "transfer_first_day": mark("Transfer asked for from"),
+    "transfer_last_day": mark("Transfer asked for to"),
+    "transfer_outcome": mark("Transfer"),
+    "transfer_kind": mark("Kind of transfer"),
+    "transfer_target": mark("Transfer addressed to"),
+    "path": mark("Path"),
+    "path_part": mark("Part of a path"),
     "after": mark("Page"),
     "before": mark("Page"),
     "sort": mark("Sort"),
@@ -106,6 +113,14 @@ AUTHORS = {
     "bot": mark("Bot"),
     "system": mark("System"),
 }
+DAYS = (
+    "from",
+    "to",
+    "contact_from",
+    "contact_to",
+    "transfer_first_day",
+    "transfer_last_day",
+)
 YES_NO = {"yes": mark("Yes"), "no": mark("No")}
 PERIODS = {"opened": mark("Opening"), "closed": mark("Closing")}
 ENDS = {"agent": mark("agents"), "group": mark("groups"), "kind": mark("kinds of respondent")}
@@ -340,7 +355,7 @@ def _chip_name(name: str, wanted: Filter) -> str:
 def _value_text(name: str, value: str, wanted: Filter, names: Directory) -> str:
     if value == filters.NONE and name not in ("q", "id"):
         return gettext(MISSING)
-    if name in ("from", "to", "contact_from", "contact_to"):
+    if name in DAYS:
         return i18n.day(date.fromisoformat(value))
     if name in filters.FLAGS:
         return gettext(YES_NO[value])
@@ -351,12 +366,18 @@ def _value_text(name: str, value: str, wanted: Filter, names: Directory) -> str:
         "contact_kind": labels.AGENT_KINDS,
         "contact": STATES,
         "nps": NPS,
+        "transfer_outcome": labels.OUTCOMES,
+        "transfer_kind": labels.TRANSFER_KINDS,
+        "path_part": YES_NO,
     }
     if name in texts:
         return labels.label(texts[name], value)
     sources = wanted.columns.get("source", ())
     source = sources[0] if len(sources) == 1 else None
-    kind = wanted.transfer_by if name in ("transfer_from", "transfer_to") else name
+    kind = wanted.transfer_by if name in ("transfer_from", "transfer_to", "path") else name
+    if name == "transfer_target":
+        kind, _, value = value.partition(":")
+        kind = "group" if kind == "group" else "agent"
     if kind == "agent":
         return names.agent(source, value)
     if kind == "group":
