@@ -302,7 +302,7 @@ class _View:
                 {
                     "type": "sankey",
                     "left": 4,
-                    "right": 150,
+                    "right": 200,
                     "top": 8,
                     "bottom": 8,
                     "nodeGap": 10,

@@ -52,6 +52,11 @@ EVERY = [
     "transfer_from=1&transfer_to=-",
     "transfer_by=group&transfer_from=sales&transfer_to=care",
     "transfer_by=kind&transfer_from=bot&transfer_to=human",
+    "transfer_first_day=2026-10-01&transfer_last_day=2026-10-31&transfer_outcome=failed",
+    "transfer_kind=manual&transfer_kind=-&transfer_target=group:sales&transfer_outcome=asked",
+    "transfer_by=group&path=-&path=g1&path=-",
+    "transfer_by=kind&path=human&path=bot&path=human&path_part=yes",
+    "path=1&path=2",
 ]
 
 
@@ -139,6 +144,8 @@ def test_any_id_leads_to_its_conversation(snapshot: Snapshot) -> None:
         ("&".join(f"agent={number}" for number in range(101)), "agent"),
         ("contact=lost", "contact"),
         ("on=never", "on"),
+        ("transfer_first_day=2026-10-02&transfer_last_day=2026-10-01", "transfer_last_day"),
+        ("transfer_outcome=perhaps", "transfer_outcome"),
     ],
 )
 def test_a_value_that_cannot_be_is_named_with_the_remedy(query: str, name: str) -> None:
