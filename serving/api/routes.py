@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from serving.api import changes, conversations, statistic
 from serving.api.conversations import FILTERS, SOURCE_FIELD, UNAVAILABLE
@@ -20,6 +21,20 @@ from serving.api.parameters import Parameters
 from serving.snapshot import Snapshot
 from serving.web import current_snapshot
 
+
+class _TextConvertor(Convertor[str]):
+    """Any text of a path, slashes and line breaks too: ids are whatever a source writes."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("text", _TextConvertor())
 router = APIRouter(prefix="/api/2", tags=["REST"])
 Current = Annotated[Snapshot, Depends(current_snapshot)]
 SPELLINGS = ("", ".json", ".json-unicode")
@@ -59,7 +74,7 @@ def list_conversations(request: Request, snapshot: Current) -> Response:
     return success(request, snapshot, page.items, pagination=page.pagination)
 
 
-@_read("/conversation/{id:path}", "conversation")
+@_read("/conversation/{id:text}", "conversation")
 def show_conversation(request: Request, snapshot: Current, id: Annotated[str, Path()]) -> Response:
     """Show the conversation that an id leads to."""
     parameters = Parameters(request.query_params.multi_items(), (SOURCE_FIELD,))
