@@ -11,15 +11,18 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench import __doc__ as description
-from bench import report
+from bench import report, serving
 from bench.cases import Case, Plan, Result, now, run_case
 from bench.processes import ProgramError
 
+# About a million conversations with 8.8 million messages, and ten million conversations.
+SERVED = Case(contacts=1_470_000, messages_per_contact=6)
+SERVED_LARGE = Case(contacts=14_700_000)
 SHAPES = ("chain", "star", "cycle")
 SHAPE_CONTACTS = 100_000
 # Next to nothing to do: what starting Python, Dagster and dbt costs.
@@ -53,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--no-shapes", action="store_true", help="leave out the chain, star and cycle of 100,000"
+    )
+    parser.add_argument(
+        "--no-serving", action="store_true", help="leave out the server over a published snapshot"
     )
     parser.add_argument(
         "--shape-contacts", type=int, default=SHAPE_CONTACTS, metavar="N", help="their size"
@@ -135,11 +141,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.json.write_text(json.dumps(report.as_json(plan, results), indent=2) + "\n")
     if results:
         print(report.verdicts(results))
+    if not options.no_serving:
+        served = [SERVED, SERVED_LARGE] if options.full else [SERVED]
+        measured, serving_failed = _serve(served, plan, tell)
+        failed = failed or serving_failed
+        if options.json:
+            numbers = report.as_json(plan, results) | {"serving": [asdict(m) for m in measured]}
+            options.json.write_text(json.dumps(numbers, indent=2) + "\n")
     if options.keep or failed:
         print(f"what was written is in {folder}")
     else:
         shutil.rmtree(folder)
     return 1 if failed else 0
+
+
+def _serve(
+    cases: Sequence[Case], plan: Plan, tell: Callable[[str], None]
+) -> tuple[list[serving.Report], bool]:
+    """Publish each case and measure the server over it.
+
+    Returns:
+        What was measured, and whether a program failed or an answer was no success.
+    """
+    reports: list[serving.Report] = []
+    for case in cases:
+        folder = plan.folder / f"served_{case.slug}"
+        folder.mkdir()
+        tell(f"publishing {case.title}, to be served")
+        try:
+            warehouse = serving.published(
+                folder,
+                case.contacts,
+                case.messages_per_contact,
+                plan.memory_limit,
+                plan.threads,
+            )
+            tell("asking the server")
+            measured = serving.measure(warehouse, only_pages=case is not cases[0])
+        except (ProgramError, RuntimeError) as error:
+            print(f"the server over {case.title}\n  FAILED: {error}\n", flush=True)
+            return reports, True
+        reports.append(measured)
+        print("\n" + serving.text(measured), flush=True)
+        if not plan.keep:
+            shutil.rmtree(folder)
+    return reports, False
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import argparse
 import http.client
 import json
 import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -30,7 +31,8 @@ from urllib.parse import quote, urlencode
 
 import duckdb
 
-from bench.processes import memory_of_family
+from bench import pipeline
+from bench.processes import memory_of_family, run
 from orchestration.settings import REPOSITORY, load_serving_settings
 from serving import filters
 
@@ -114,6 +116,33 @@ class Report:
     timings: list[Timing] = field(default_factory=list)
     exports: list[Export] = field(default_factory=list)
     requests_per_second: float = 0.0
+
+    def aims(self) -> list[tuple[str, float, float, bool, bool]]:
+        """Each aim that was measured: its name, the value, what is wanted, whether more is
+        better, whether it is met. Times are in seconds.
+        """
+        found: list[tuple[str, float, float, bool, bool]] = []
+
+        def add(name: str, values: Sequence[float], *, more: bool = False) -> None:
+            if values:
+                worst = min(values) if more else max(values)
+                met = worst >= AIMS[name] if more else worst <= AIMS[name]
+                found.append((name, worst, AIMS[name], more, met))
+
+        add("detail p99", [timing.p99 for timing in self.timings if "detail" in timing.name])
+        add("log p95", [timing.p95 for timing in self.timings if timing.name.startswith("log")])
+        add("search p95", [t.p95 for t in self.timings if t.name.startswith("search")])
+        if self.requests_per_second:
+            add("requests a second", [self.requests_per_second], more=True)
+        # XLSX is compressed text, row by row: it has its own line and no aim.
+        rates = [e.rows / e.seconds for e in self.exports if not e.name.startswith("xlsx")]
+        add("rows a second", rates, more=True)
+        return found
+
+    @property
+    def meets_its_aims(self) -> bool:
+        """Whether every aim that was measured is met."""
+        return all(met for *_, met in self.aims())
 
 
 class _Client:
@@ -226,7 +255,7 @@ def measure(warehouse: Path, *, quick: bool = False, only_pages: bool = False) -
             )
             report.timings += [
                 _detail(client, rows, ids, "/api/2/conversation/", "REST detail by id"),
-                _detail(client, rows, ids, "/conversations/", "page of a conversation"),
+                _detail(client, rows, ids, "/conversations/", "page of a detail by id"),
             ]
             report.timings += _log_pages(client, rows, 2 if quick else 20)
             if not only_pages:
@@ -497,27 +526,54 @@ def text(report: Report) -> str:
 
 
 def _verdicts(report: Report) -> list[str]:
-    detail = max(timing.p99 for timing in report.timings[:2])
-    log = max(timing.p95 for timing in report.timings if timing.name.startswith("log"))
-    found = [
-        ("detail p99", detail, detail <= AIMS["detail p99"]),
-        ("log p95", log, log <= AIMS["log p95"]),
-    ]
-    searches = [timing.p95 for timing in report.timings if timing.name.startswith("search")]
-    if searches:
-        found.append(("search p95", max(searches), max(searches) <= AIMS["search p95"]))
     return [
-        f"  {name}: {1000 * value:,.0f} ms, wanted {1000 * AIMS[name]:,.0f} ms:"
+        f"  {name}: {value:,.3g}, wanted {'at least' if more else 'at most'} {wanted:,g}:"
         f" {'met' if met else 'NOT met'}"
-        for name, value, met in found
+        for name, value, wanted, more, met in report.aims()
     ]
+
+
+def published(
+    folder: Path, contacts: int, messages_per_contact: int, memory_limit: str, threads: int
+) -> Path:
+    """Make logs and publish them.
+
+    Args:
+        folder: an existing, empty folder.
+        contacts: how many.
+        messages_per_contact: 0 for none.
+        memory_limit: DuckDB's, of the pipeline.
+        threads: DuckDB's, of the pipeline.
+
+    Returns:
+        The warehouse folder.
+
+    Raises:
+        ProgramError: the generator or the pipeline failed.
+    """
+    log, landing = folder / "output.log", folder / "landing"
+    run(
+        [
+            *(sys.executable, "-m", "seeds.generator", "--contacts", str(contacts)),
+            *("--messages-per-contact", str(messages_per_contact)),
+            *("--threads", str(threads), "--out", str(landing)),
+        ],
+        log=log,
+        cwd=REPOSITORY,
+    )
+    settings = pipeline.settings_of(
+        landing, folder / "warehouse", REPOSITORY / "seeds" / "registry", memory_limit, threads
+    )
+    pipeline.refresh(settings, log)
+    shutil.rmtree(landing)
+    return settings.warehouse_dir
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure the server over published snapshots.
+    """Measure the server over a published snapshot.
 
     Returns:
-        0.
+        0; 1 when an aim is missed.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.serving", description=main.__doc__)
     parser.add_argument("warehouse", type=Path, help="a warehouse folder with a publication in it")
@@ -529,7 +585,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(text(report))
     if options.json:
         options.json.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
-    return 0
+    return 0 if report.meets_its_aims else 1
 
 
 if __name__ == "__main__":
