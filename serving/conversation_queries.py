@@ -120,10 +120,19 @@ def conversation(snapshot: Snapshot, key: Key) -> Row:
     return found
 
 
+# What a reader of one conversation is shown of a contact: a row of all columns takes twice as long.
+CONTACT_COLUMNS = """
+    contact_id, source, contact_no, agent_id, agent_kind, group_id, tags, started_at, ended_at,
+    end_reason, is_open, transfer_wait_seconds, duration_seconds, first_reply_seconds,
+    messages_sent_count, messages_received_count, csat_score, transaction_amount, currency
+"""
+
+
 def contacts(snapshot: Snapshot, key: Key) -> list[Row]:
-    """The rows of marts.contacts, in order."""
+    """CONTACT_COLUMNS of the rows of marts.contacts, in order."""
     return snapshot.rows(
-        f"select * from marts.contacts where {_LIES_THERE} order by contact_no", key.values
+        f"select {CONTACT_COLUMNS} from marts.contacts where {_LIES_THERE} order by contact_no",
+        key.values,
     )
 
 
