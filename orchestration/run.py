@@ -21,7 +21,17 @@ from typing import TYPE_CHECKING, TextIO
 
 import duckdb
 
-from orchestration import arrivals, headline, landing, locks, publishing, registry, state, transform
+from orchestration import (
+    arrivals,
+    copies,
+    headline,
+    landing,
+    locks,
+    publishing,
+    registry,
+    state,
+    transform,
+)
 from orchestration.narrator import Narrator
 from orchestration.settings import SettingError, Settings, load_settings
 
@@ -30,14 +40,22 @@ if TYPE_CHECKING:
 
 SUCCEEDED, FAILED, CANNOT_START, BUSY, INTERRUPTED = 0, 1, 2, 75, 130
 WAIT_SECONDS = 1800
+# The step that nothing waits for.
+COPIES_STEP = "published__copies"
 
 
 class RunError(RuntimeError):
-    """The run ended without publishing. `problems` says what went wrong, one block each."""
+    """A step of the run failed. `problems` says what went wrong, one block each.
 
-    def __init__(self, problems: Sequence[str], details: Path | None = None) -> None:
+    `published` says whether all but the copies of the published version went well.
+    """
+
+    def __init__(
+        self, problems: Sequence[str], details: Path | None = None, *, published: bool = False
+    ) -> None:
         self.problems = list(problems)
         self.details = details
+        self.published = published
         super().__init__("\n".join(self.problems))
 
 
@@ -53,6 +71,7 @@ def is_up_to_date(settings: Settings, *, waits: bool) -> bool:
         and built.status == "passed"
         and built.published
         and publishing.current(settings) is not None
+        and copies.are_whole(settings)
         and built.fingerprint == registry.fingerprint(settings)
         and built.last_load_no == transform.last_load_no(settings)
     )
@@ -117,12 +136,15 @@ def refresh(settings: Settings) -> None:
     locks.release_life(settings, run_id)
     _keep_newest(logs, 20)
     if not result.success:
+        published = {event.step_key for event in result.all_events if event.is_step_failure} == {
+            COPIES_STEP
+        }
         # Without this a run whose last check broke would look up to date to the next one.
-        if (built := state.read(settings)) is not None:
+        if not published and (built := state.read(settings)) is not None:
             state.write(settings, replace(built, published=False))
         if any(_was_interrupted(event) for event in result.all_events):
             raise KeyboardInterrupt
-        raise RunError(problems(result.all_events), log)
+        raise RunError(problems(result.all_events), log, published=published)
 
 
 def problems(events: Sequence[dg.DagsterEvent]) -> list[str]:
@@ -243,7 +265,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except transform.BuildError as error:
         return _end(FAILED, "dbt cannot read the project:\n" + _indented(str(error)))
     except RunError as error:
-        kept = "\nThe last published version, if there is one, is untouched."
+        kept = (
+            "\nThe new version is published all the same; the next run copies it."
+            if error.published
+            else "\nThe last published version, if there is one, is untouched."
+        )
         details = f"\nThe whole log: {error.details}" if error.details else ""
         hint = "\nThe same in the browser: make ui" if error.details else ""
         return _end(FAILED, "\n".join(error.problems) + kept + details + hint)

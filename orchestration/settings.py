@@ -31,6 +31,7 @@ class Settings:
         threads: DuckDB's threads.
         versions_kept: published versions that stay on disk, the current one included.
         oversized_contacts: a conversation with more contacts than this is reported as oversized.
+        scheduled_exports: whether each published version comes with the log as CSV and Parquet.
         freshness_hours: a log whose newest file was loaded longer ago than this is reported stale.
     """
 
@@ -40,6 +41,7 @@ class Settings:
     memory_limit: str
     threads: int
     versions_kept: int
+    scheduled_exports: bool
     oversized_contacts: int
     freshness_hours: int
 
@@ -158,6 +160,12 @@ class _Reader:
             raise SettingError(f"{name}={text!r} is not a whole number of at least 1: correct it")
         return int(text)
 
+    def switch(self, name: str, default: str) -> bool:
+        text = self._variables.get(name) or default
+        if text not in ("on", "off"):
+            raise SettingError(f"{name}={text!r} is neither on nor off: write one of them")
+        return text == "on"
+
     def size(self, name: str, default: str) -> str:
         text = self._variables.get(name) or default
         if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", text):
@@ -184,6 +192,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         memory_limit=read.size("MEMORY_LIMIT", "4GB"),
         threads=read.whole_number("DUCKDB_THREADS", os.cpu_count() or 1),
         versions_kept=read.whole_number("PUBLISHED_VERSIONS", 3),
+        scheduled_exports=read.switch("SCHEDULED_EXPORTS", "on"),
         oversized_contacts=read.whole_number("OVERSIZED_CONTACTS", 1000),
         freshness_hours=read.whole_number("FRESHNESS_HOURS", 30),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from functools import cached_property
 from typing import Any
 
 from serving import i18n, labels
@@ -188,7 +189,7 @@ class Reader:
         """
         question, kind = self._question, self._kind
         before = periods.moved(question.grain, question.last, -1)
-        trend = self._trend(min(before, question.first))
+        trend = self._trend
         shown, previous = trend.get(question.last), trend.get(before)
         made = Report(
             question=question,
@@ -203,10 +204,10 @@ class Reader:
                 for name in kind.headline
             ),
             charts=self._charts(trend, links_wanted),
-            table=self.table(trend, links_wanted=links_wanted),
+            table=self.table(links_wanted=links_wanted),
             reconciliation=self._reconciliation(links_wanted),
             notes=tuple(self._notes(shown, previous, before)),
-            remarks=tuple(self._remarks()),
+            remarks=tuple(self.remarks()),
             crossing=self._crossing(),
             crossing_link=self._crossing_link(),
             definitions=definitions(self._snapshot, kind),
@@ -216,9 +217,11 @@ class Reader:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    def _trend(self, first: date) -> dict[date, Row]:
-        """The subject's rows by period."""
+    @cached_property
+    def _trend(self) -> dict[date, Row]:
+        """The subject's rows by period, from the one before the period that is shown."""
         key = self._question.subject
+        before = periods.moved(self._question.grain, self._question.last, -1)
         rows = self._snapshot.rows(
             f"""
             select * from reports.{self._kind.model}
@@ -233,7 +236,7 @@ class Reader:
                 "dimension": key.dimension,
                 "source": key.source,
                 "value": key.value,
-                "first": first,
+                "first": min(before, self._question.first),
                 "last": self._question.last,
             },
         )
@@ -427,11 +430,11 @@ class Reader:
 
     # --- the table --------------------------------------------------------------------------------
 
-    def table(self, trend: Mapping[date, Row], *, links_wanted: bool = True) -> Table:
+    def table(self, *, links_wanted: bool = True) -> Table:
         """The table that the question asks for."""
         if self._question.is_split:
             return self._table_of_values(links_wanted)
-        return self._table_of_periods(trend, links_wanted)
+        return self._table_of_periods(self._trend, links_wanted)
 
     def _columns(self, *, sortable: bool) -> tuple[Column, ...]:
         question = self._question
@@ -516,8 +519,10 @@ class Reader:
         direction = {"label": "ascending", "-label": "descending"}.get(question.sort, "")
         return Table(
             caption,
-            Column("", name, question.address(sort=wanted), direction),
-            self._columns(sortable=True),
+            Column("", name, question.address(sort=wanted), direction)
+            if linked
+            else Column("", name),
+            self._columns(sortable=linked),
             tuple(lines),
             max(0, len(rows) - MOST_ROWS),
         )
@@ -579,7 +584,7 @@ class Reader:
                 else gettext("The logs do not say in which currency the amounts are.")
             )
 
-    def _remarks(self) -> Iterable[str]:
+    def remarks(self) -> Iterable[str]:
         """What has to be known to read the table."""
         question = self._question
         if self._kind.name == "statistics" and question.dimension in SHARED:
