@@ -25,8 +25,8 @@ from serving.reports.periods import Extent
 from serving.reports.question import ALL, Question
 from serving.snapshot import Row, Snapshot
 
-# A dimension with more values shows the largest; the export has all.
-MOST_ROWS = 500
+# A dimension with more values shows the first of them in the order asked for; the export has all.
+MOST_ROWS = 200
 CAUSES = {
     "still_open": (1, i18n.mark("Started in the period, conversation still open")),
     "closed_in_later_period": (1, i18n.mark("Started in the period, conversation closed later")),
@@ -180,6 +180,7 @@ class Reader:
         self._question = question
         self._kind: Kind = question.kind
         self._names: Directory = directory(snapshot)
+        self._links: dict[tuple[date, RowKey, str], str | None] = {}
 
     def report(self, *, links_wanted: bool = True) -> Report:
         """The answer.
@@ -315,8 +316,12 @@ class Reader:
     # --- figures ----------------------------------------------------------------------------------
 
     def _link(self, start: date, key: RowKey, measure: Measure | None) -> str | None:
-        question = self._question
-        return links.address(links.behind(self._kind.name, question.grain, start, key, measure))
+        # Several measures of a row have the same conversations behind them.
+        place = (start, key, repr(measure.behind) if measure else "")
+        if place not in self._links:
+            made = links.behind(self._kind.name, self._question.grain, start, key, measure)
+            self._links[place] = links.address(made)
+        return self._links[place]
 
     def _text(self, measure: Measure, row: Mapping[str, Any] | None) -> str:
         if row is None:

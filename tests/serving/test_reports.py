@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 
 from serving import filters, i18n
 from serving.filters import Filter
-from serving.reports import charts, links, periods, question
+from serving.reports import charts, links, periods, question, reading
 from serving.reports.links import RowKey
 from serving.reports.measures import CONTACTS, KINDS, STATISTICS, Kind
 from serving.reports.periods import Extent
@@ -455,6 +455,18 @@ def test_rows_can_be_sorted_by_any_column_and_empty_ones_come_last(
         assert shown[: len(values)] == [i18n.duration(value) for value in values]
         assert set(shown[len(values) :]) == {i18n.NOTHING}
         assert report.table.columns[place].sorted == ("descending" if direction else "ascending")
+
+
+def test_rows_too_many_to_show_are_counted_and_exported(
+    client: TestClient, snapshot: Snapshot, extent: Extent, monkeypatch: Any
+) -> None:
+    everyone = _ask(snapshot, extent, "contacts", "by=agent").table.lines
+    monkeypatch.setattr(reading, "MOST_ROWS", 5)
+    table = _ask(snapshot, extent, "contacts", "by=agent").table
+    assert [line.label for line in table.lines] == [line.label for line in everyone[:5]]
+    assert table.left_out == len(everyone) - 5
+    answer = client.get("/reports/contacts/export?format=jsonl&by=agent")
+    assert len(answer.text.splitlines()) == len(everyone)
 
 
 def test_a_source_narrows_the_dimensions_that_have_one(snapshot: Snapshot, extent: Extent) -> None:
