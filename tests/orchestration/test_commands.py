@@ -30,9 +30,10 @@ def test_the_readme_names_no_target_that_does_not_exist() -> None:
 
 def test_the_readme_names_every_setting_and_no_other() -> None:
     source = _read("orchestration/settings.py")
-    settings = set(re.findall(r'(?:path|whole_number)\("([A-Z_]+)"', source))
-    settings |= set(re.findall(r'variables\.get\("([A-Z_]+)"\)', source))
-    assert set(re.findall(r"^\| `([A-Z_]+)`", _read("README.md"), re.M)) == settings
+    settings = set(re.findall(r'read\.\w+\(\s*"([A-Z_]+)"', source))
+    # A row of the table names one setting, or several that belong together.
+    rows = re.findall(r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \|", _read("README.md"), re.M)
+    assert set(re.findall(r"[A-Z_]+", " ".join(rows))) == settings
 
 
 def test_the_two_commands_come_first_in_the_readme() -> None:
