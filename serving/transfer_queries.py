@@ -69,11 +69,16 @@ class Question:
         )
 
 
-def _asked(question: Question) -> Condition:
-    """The CTE `asked`: one row per transfer asked for, with its ends at the wanted level."""
+def _where(question: Question) -> Condition:
+    """Which of `transfers`, each with its conversation, were asked for in the period."""
     days = filters.transfer_days(question.first_day, question.last_day, "conversations")
     terms = [*Filter(columns=dict(question.columns)).conditions(), *([days] if days else [])]
-    where = filters.where(terms)
+    return filters.where(terms)
+
+
+def _asked(question: Question) -> Condition:
+    """The CTE `asked`: one row per transfer asked for, with its ends at the wanted level."""
+    where = _where(question)
     ends = {
         "kind": ("transfers.from_agent_kind", "transfers.to_agent_kind"),
         "agent": ("transfers.from_agent_id", "transfers.to_agent_id"),
@@ -93,8 +98,6 @@ def _asked(question: Question) -> Condition:
         f"""asked as materialized (
         select
             {source} as source,
-            transfers.conversation_started_at,
-            transfers.conversation_id,
             -- Told apart faster than texts.
             conversations.rowid as conversation_no,
             transfers.transfer_id,
@@ -131,8 +134,8 @@ def transfers(snapshot: Snapshot, question: Question) -> list[Row]:
         `step`: the same by `step` too, without conversations: a conversation's first, second and
         third transfer of the period, and STEPS + 1 for all later ones, without ends.
         `all`, `kind` (kind), `target` (source, target_kind, target_id): requests by outcome, which
-        is null for their sum and `set_aside` for one accepted over a rejected link; with waits,
-        wait_median and wait_p90 (seconds) of those accepted.
+        is `set_aside` for one accepted over a rejected link; with waits, wait_median and wait_p90
+        (seconds) of those accepted. Of `all` one row has no outcome: the sum.
     """
     asked = _asked(question)
     return snapshot.rows(
@@ -233,9 +236,9 @@ def transfers(snapshot: Snapshot, question: Question) -> list[Row]:
                 quantile_cont(wait_seconds, [0.5, 0.9]) as wait
             from asked
             group by grouping sets (
-                (), (outcome),
-                (kind), (kind, outcome),
-                (target_source, target_kind, target_id),
+                (),
+                (outcome),
+                (kind, outcome),
                 (target_source, target_kind, target_id, outcome)
             )
         ),
@@ -250,7 +253,7 @@ def transfers(snapshot: Snapshot, question: Question) -> list[Row]:
             from (
                 select
                     *,
-                    max(transfers) over (
+                    sum(transfers) over (
                         partition by level, source, target_kind, target_id, kind
                     ) as requests
                 from requests
@@ -300,17 +303,18 @@ def paths(snapshot: Snapshot, question: Question) -> list[Row]:
         resolutions, resolution_median in seconds, csat_responses, csat_positive), `back` (source,
         path of three: from, to, and back; the MOST_ROWS most frequent). Each with conversations.
     """
-    asked = _asked(question)
+    where = _where(question)
     source = "conversations.source" if question.is_within_source else "cast(null as varchar)"
     step = filters.PATH_STEPS[question.by]
     return snapshot.rows(
         f"""
-        with {asked.sql},
-
-        reached as (
-            select distinct conversation_started_at, conversation_id
-            from asked
-            where outcome = 'accepted'
+        with reached as (
+            select distinct transfers.conversation_started_at, transfers.conversation_id
+            from marts.transfers as transfers
+            inner join marts.conversations as conversations
+                on transfers.conversation_started_at = conversations.started_at
+                and transfers.conversation_id = conversations.conversation_id
+            where {where.sql} and {filters.TRANSFER_ACCEPTED}
         ),
 
         walked as (
@@ -387,7 +391,7 @@ def paths(snapshot: Snapshot, question: Question) -> list[Row]:
         select 'back' as level, * from returned
         order by level, conversations desc, source, path
         """,
-        asked.values,
+        where.values,
     )
 
 

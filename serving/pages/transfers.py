@@ -318,7 +318,11 @@ class _View:
         }
 
     def requests(self, rows: Sequence[Row], level: str) -> list[dict[str, Any]]:
-        """Requests with what became of them, one entry per target, kind, or for all."""
+        """Requests with what became of them, one entry per target, kind, or for all.
+
+        Each of `asked` and OUTCOMES is requests, conversations, and a link to these; the
+        conversations of `asked` are known for all alone.
+        """
         found: dict[tuple[Any, ...], dict[str, Any]] = {}
         for row in rows:
             if row["level"] != level:
@@ -328,13 +332,19 @@ class _View:
                 key,
                 {
                     "name": self._request_name(row),
-                    **dict.fromkeys(("asked", *OUTCOMES), (0, 0, "")),
+                    "asked": (0, None, self._request_link(row, "asked")),
+                    **dict.fromkeys(OUTCOMES, (0, 0, "")),
                     "waits": 0,
                     "wait_median": None,
                     "wait_p90": None,
                 },
             )
-            outcome = row["outcome"] or "asked"
+            outcome = row["outcome"]
+            if outcome is None:
+                entry["asked"] = (row["transfers"], row["conversations"], entry["asked"][2])
+                continue
+            if level != "all":
+                entry["asked"] = (entry["asked"][0] + row["transfers"], *entry["asked"][1:])
             link = "" if outcome == "set_aside" else self._request_link(row, outcome)
             entry[outcome] = (row["transfers"], row["conversations"], link)
             if outcome == "accepted":
