@@ -37,6 +37,8 @@ UNKNOWN_FIELDS = (
     "history_link",
     "xmpp_id",
 )
+# As many conversations may start in one moment before they are told apart in the query.
+MOST_NEIGHBOURS = 8
 RESPONDENT_TYPES = {"human": "professional", "expert": "expert", "bot": "bot", "system": "system"}
 
 _CONVERSATION = (
@@ -82,15 +84,7 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
     """
     if not keys:
         return []
-    place, values = _place(keys)
-    found = {
-        row["conversation_id"]: row
-        for row in snapshot.rows(
-            f"select {_CONVERSATION} from marts.conversations"
-            f" where {place.replace('conversation_started_at', 'started_at')}",
-            values,
-        )
-    }
+    found, place, values = _find(snapshot, keys)
 
     def parts(table: str, columns: str, *order: str) -> dict[str, list[Row]]:
         by_id: dict[str, list[Row]] = defaultdict(list)
@@ -126,24 +120,43 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
     ]
 
 
-def _place(keys: Sequence[Key]) -> tuple[str, dict[str, Any]]:
-    """The condition for rows of some conversations: the tables' own order finds them."""
+def _find(snapshot: Snapshot, keys: Sequence[Key]) -> tuple[dict[str, Row], str, dict[str, Any]]:
+    """The rows of marts.conversations by id, and the condition for their parts with its values."""
     if len(keys) == 1:
-        return (
-            "conversation_started_at = $started_at and conversation_id = $conversation_id",
-            keys[0].values,
+        # Comparing ids costs a third of a look-up. Conversations that start in the same moment
+        # are few, so all of them are read and the others left; where they are not, by id.
+        [key] = keys
+        moment = {"started_at": key.started_at}
+        rows = snapshot.rows(
+            f"select {_CONVERSATION} from marts.conversations where started_at = $started_at"
+            f" limit {MOST_NEIGHBOURS + 1}",
+            moment,
         )
-    return (
+        if len(rows) <= MOST_NEIGHBOURS:
+            mine = {
+                row["conversation_id"]: row
+                for row in rows
+                if row["conversation_id"] == key.conversation_id
+            }
+            return mine, "conversation_started_at = $started_at", moment
+    # The tables' own order finds the rows; the bounds say where to look.
+    place = (
         "conversation_started_at >= $first and conversation_started_at <= $last"
         " and conversation_started_at in (select unnest(cast($moments as timestamp[])))"
-        " and conversation_id in (select unnest(cast($ids as varchar[])))",
-        {
-            "first": min(key.started_at for key in keys),
-            "last": max(key.started_at for key in keys),
-            "moments": list({key.started_at for key in keys}),
-            "ids": [key.conversation_id for key in keys],
-        },
+        " and conversation_id in (select unnest(cast($ids as varchar[])))"
     )
+    values: dict[str, Any] = {
+        "first": min(key.started_at for key in keys),
+        "last": max(key.started_at for key in keys),
+        "moments": list({key.started_at for key in keys}),
+        "ids": [key.conversation_id for key in keys],
+    }
+    rows = snapshot.rows(
+        f"select {_CONVERSATION} from marts.conversations"
+        f" where {place.replace('conversation_started_at', 'started_at')}",
+        values,
+    )
+    return {row["conversation_id"]: row for row in rows}, place, values
 
 
 @cache

@@ -83,8 +83,8 @@ def test_a_list_item_is_an_id_and_a_link_that_leads_there(client: TestClient) ->
 def test_full_shows_the_documents_that_the_single_resource_shows(client: TestClient) -> None:
     page = _answer(client, LIST, full=1, limit=30, page=7)["data"]
     assert len(page) == 30
-    for document in page:
-        assert document == _answer(client, "/api/2" + document["_link"])["data"]
+    for shown in page:
+        assert shown == _answer(client, "/api/2" + shown["_link"])["data"]
 
 
 def test_a_page_behind_the_last_is_empty_and_nothing_is_one_page(client: TestClient) -> None:
@@ -423,3 +423,18 @@ def test_a_transfer_to_a_contact_that_no_log_has_says_what_is_known() -> None:
         [3, "OPERATOR_TRANSFER"],
         [3, "OPERATOR_TAKEOVER 4"],
     ]
+
+
+def test_conversations_that_start_in_one_moment_are_told_apart(
+    client: TestClient, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = snapshot.rows(
+        "select conversation_id from marts.conversations"
+        " qualify count(*) over (partition by started_at) > 1 order by conversation_id"
+    )
+    ids = [row["conversation_id"] for row in rows]
+    ids += ["maison_lumiere:310001", "harbor_telecom:00440001"]
+    found = [_answer(client, f"{LIST}/{id}") for id in ids]
+    assert [answer["data"]["id"] for answer in found] == ids
+    monkeypatch.setattr("serving.api.document.MOST_NEIGHBOURS", 0)
+    assert [_answer(client, f"{LIST}/{id}") for id in ids] == found
