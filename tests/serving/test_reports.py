@@ -763,6 +763,24 @@ def test_links_of_the_page_are_those_of_the_figures(
     assert wanted <= shown
 
 
+@pytest.mark.parametrize("query", ["", "by=channel", "by=automation_level", "grain=week&by=group"])
+def test_the_log_counts_what_the_figure_says(
+    client: TestClient, snapshot: Snapshot, extent: Extent, query: str
+) -> None:
+    report = _ask(snapshot, extent, "statistics", f"columns=volume&{query}")
+    names = [column.column for column in report.table.columns]
+    checked = 0
+    for line in report.table.lines:
+        for name, cell in zip(names, line.cells, strict=True):
+            if name in (*CONVERSATIONS, "contacts") and cell.link:
+                address = cell.link.replace("/conversations?", "/conversations/count?")
+                answer = client.get(address, headers={"HX-Request": "true"})
+                noun = "contact" if name == "contacts" else "conversation"
+                assert re.search(rf"\b{cell.text} {noun}", answer.text), (line.label, name)
+                checked += 1
+    assert checked > 4
+
+
 # --- the calendar, the axes -----------------------------------------------------------------------
 
 
