@@ -6,6 +6,7 @@ Does not belong here: the document, reading values, HTTP.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -191,6 +192,7 @@ def conditions(parameters: Parameters, published_at: datetime) -> list[Condition
         RefusedError: a filter's value cannot be taken.
     """
     found = []
+    window = Condition("true")
     id = parameters.text("conversation_id")
     # An id says which exchange is meant, whatever its age; a period is applied when it is given.
     if not id or parameters.text("from") or parameters.text("to"):
@@ -200,6 +202,7 @@ def conditions(parameters: Parameters, published_at: datetime) -> list[Condition
                 "conversations.started_at", "conversations.started_on", "conversations.time_zone"
             )
         )
+        window = chosen.window("contacts.conversation_started_at")
     if id:
         found.append(_id(id))
     for name, column in (
@@ -213,9 +216,11 @@ def conditions(parameters: Parameters, published_at: datetime) -> list[Condition
     if channels := parameters.texts("channel"):
         found.append(channel_condition("conversations.channel", channels))
     if operators := parameters.texts("operator_id"):
-        found.append(_with_contact(matches("contacts.agent_id", "operator_id", operators)))
+        found.append(
+            _with_contact([matches("contacts.agent_id", "operator_id", operators), window])
+        )
     if tags := parameters.texts("tag_id"):
-        found.append(_with_contact(_tagged(tags)))
+        found.append(_with_contact([_tagged(tags), window]))
     if levels := parameters.texts("automation_level"):
         for level in levels:
             if level not in AUTOMATION_LEVELS:
@@ -284,7 +289,8 @@ def _tagged(tags: list[str]) -> Condition:
     )
 
 
-def _with_contact(condition: Condition) -> Condition:
+def _with_contact(conditions: Sequence[Condition]) -> Condition:
+    condition = where(conditions)
     return Condition(
         "(conversations.started_at, conversations.conversation_id) in"
         " (select (contacts.conversation_started_at, contacts.conversation_id)"

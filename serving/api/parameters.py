@@ -291,6 +291,18 @@ class Period:
         values["period_last_day"] = self.last.at.date()
         return Condition(f"{day} between $period_first_day and $period_last_day", values)
 
+    def window(self, utc: str) -> Condition:
+        """What certainly holds the period, as a condition on a column with moments in UTC.
+
+        Every zone is within a day of UTC. The tables are in the order of such a column, so that
+        this reads a part of them.
+        """
+        values: dict[str, Any] = {"period_floor": self.first.at - timedelta(days=1)}
+        if self.last is None:
+            return Condition(f"{utc} >= $period_floor", values)
+        values["period_ceiling"] = self.last.end + timedelta(days=1)
+        return Condition(f"{utc} >= $period_floor and {utc} < $period_ceiling", values)
+
     def condition(self, utc: str, day: str, zone: str) -> Condition:
         """The period as a condition.
 
@@ -300,12 +312,9 @@ class Period:
             zone: a column with the zone's name.
         """
         local = f"timezone({zone}, timezone('UTC', {utc}))"
-        # Every zone is within a day of UTC: the tables are in the order of UTC, so these read a
-        # part of them.
-        parts = [f"{utc} >= $period_floor"]
-        values: dict[str, Any] = {"period_floor": self.first.at - timedelta(days=1)}
-        first_day = self.first.at.date()
-        values["period_first_day"] = first_day
+        window = self.window(utc)
+        parts = [window.sql]
+        values = {**window.values, "period_first_day": self.first.at.date()}
         if self.first.is_day:
             parts.append(f"{day} >= $period_first_day")
         else:
@@ -315,8 +324,6 @@ class Period:
                 f" or ({day} = $period_first_day and {local} >= $period_first))"
             )
         if self.last is not None:
-            values["period_ceiling"] = self.last.end + timedelta(days=1)
-            parts.append(f"{utc} < $period_ceiling")
             values["period_last_day"] = self.last.at.date()
             if self.last.is_day:
                 parts.append(f"{day} <= $period_last_day")
