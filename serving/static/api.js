@@ -14,7 +14,6 @@
   SwaggerUIBundle({
     domNode: place,
     url: place.dataset.document,
-    deepLinking: true,
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     validatorUrl: null,

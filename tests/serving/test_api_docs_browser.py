@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
+
 
 def test_the_resource_can_be_tried_out_on_its_page(browser_page: Any) -> None:
     page = browser_page
@@ -30,3 +32,13 @@ def test_the_page_follows_the_theme_the_language_and_a_narrow_screen(browser_pag
     assert "dark-mode" not in (page.get_attribute("html", "class") or "")
     page.click("[data-theme-switch]")
     assert "dark-mode" in page.get_attribute("html", "class")
+
+
+def test_axe_finds_nothing_serious_on_the_page(browser_page: Any) -> None:
+    page = browser_page
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto("/api/docs")
+        page.wait_for_selector(".opblock")
+        found = Axe().run(page).response["violations"]
+        assert not [each["id"] for each in found if each["impact"] in ("serious", "critical")]
