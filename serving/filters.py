@@ -496,12 +496,27 @@ def transfer_days(
     day = (
         f"cast(timezone({conversation}.time_zone, timezone('UTC', transfers.requested_at)) as date)"
     )
+    # A zone is at most a day away from UTC: only what is nearer to an end has to be converted.
     if first:
-        terms.append(f"{day} >= $transfer_first_day and transfers.requested_at >= $transfers_since")
-        values |= {"transfer_first_day": first, "transfers_since": _moment(first, -1)}
+        terms.append(
+            "transfers.requested_at >= $transfers_since"
+            f" and (transfers.requested_at >= $transfers_inside or {day} >= $transfer_first_day)"
+        )
+        values |= {
+            "transfer_first_day": first,
+            "transfers_since": _moment(first, -1),
+            "transfers_inside": _moment(first, 1),
+        }
     if last:
-        terms.append(f"{day} <= $transfer_last_day and transfers.requested_at < $transfers_until")
-        values |= {"transfer_last_day": last, "transfers_until": _moment(last, 2)}
+        terms.append(
+            "transfers.requested_at < $transfers_until"
+            f" and (transfers.requested_at < $transfers_within or {day} <= $transfer_last_day)"
+        )
+        values |= {
+            "transfer_last_day": last,
+            "transfers_until": _moment(last, 2),
+            "transfers_within": _moment(last, 0),
+        }
     return Condition(" and ".join(terms), values) if terms else None
 
 
