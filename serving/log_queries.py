@@ -190,6 +190,28 @@ def find(
     return Page(rows, last if has_next else None, first if has_previous else None)
 
 
+def _conditions(snapshot: Snapshot, wanted: Filter, *, windowed: bool = False) -> list[Condition]:
+    search = wanted.search(windowed=windowed)
+    found = [*wanted.conditions(windowed=windowed), *([search] if search else [])]
+    if wanted.id:
+        found.append(_places_of_id(snapshot, wanted.id))
+    return found
+
+
+def _places_of_id(snapshot: Snapshot, id: str) -> Condition:
+    """Where the conversations of an id lie, so that only those places are read."""
+    rows = snapshot.rows(
+        "select distinct conversation_started_at as at from marts.conversation_ids"
+        f" where id_hash = {filters.ID_HASH} and id = $id and conversation_started_at is not null",
+        {"id": id},
+    )
+    moments = {f"id_at_{number}": row["at"] for number, row in enumerate(rows)}
+    if not moments:
+        return Condition("false")
+    names = ", ".join("$" + name for name in moments)
+    return Condition(f"conversations.started_at in ({names})", moments)
+
+
 def _cursor(row: Row, sort: str, order: str) -> Cursor:
     value = row[SORTS[sort].partition(".")[2]]
     return Cursor(sort, order, value, row["started_at"], row["conversation_id"])
@@ -199,10 +221,7 @@ def _in_windows(
     snapshot: Snapshot, wanted: Filter, ascending: bool, place: Cursor | None, most: int
 ) -> list[Row]:
     direction, beyond = ("asc", ">") if ascending else ("desc", "<")
-    conditions = [*wanted.conditions(windowed=True)]
-    search = wanted.search(windowed=True)
-    if search:
-        conditions.append(search)
+    conditions = _conditions(snapshot, wanted, windowed=True)
     if place:
         conditions.append(
             Condition(
@@ -265,8 +284,7 @@ def _sorted(
     column = SORTS[sort]
     direction = "asc" if ascending else "desc"
     nulls = "first" if backwards else "last"
-    search = wanted.search()
-    conditions = [*wanted.conditions(), *([search] if search else [])]
+    conditions = _conditions(snapshot, wanted)
     if place:
         conditions.append(_beyond(column, ascending, backwards, place))
     joined = filters.where(conditions)
@@ -312,8 +330,7 @@ def count(snapshot: Snapshot, wanted: Filter, *, seconds: float | None = None) -
     Raises:
         QueryTooLongError: it took longer than `seconds`, or than a query may.
     """
-    search = wanted.search()
-    joined = filters.where([*wanted.conditions(), *([search] if search else [])])
+    joined = filters.where(_conditions(snapshot, wanted))
     (row,) = snapshot.rows(
         "select count(*) as conversations, cast(coalesce(sum(contact_count), 0) as bigint)"
         f" as contacts from marts.conversations as conversations where {joined.sql}",
