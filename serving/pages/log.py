@@ -332,13 +332,20 @@ def _chips(wanted: Filter, view: View, names: Directory) -> list[Chip]:
     pairs = wanted.pairs()
     chips = []
     for number, (name, value) in enumerate(pairs):
-        if name in ("on", "transfer_by"):
+        if name in ("on", "transfer_by", "path_part"):
             continue  # Said with what they are about.
-        without, _ = filters.read(pairs[:number] + pairs[number + 1 :])
+        if name == "path" and number and pairs[number - 1][0] == "path":
+            continue  # The steps of a path are one question.
+        taken = ("path", "path_part") if name == "path" else ()
+        left = [
+            pair for place, pair in enumerate(pairs) if place != number and pair[0] not in taken
+        ]
+        without, _ = filters.read(left)
+        steps = wanted.path if name == "path" else (value,)
         chips.append(
             Chip(
                 name=_chip_name(name, wanted),
-                value=_value_text(name, value, wanted, names),
+                value=" → ".join(_value_text(name, step, wanted, names) for step in steps),
                 without=without,
                 href=_href(without, view),
             )
@@ -349,6 +356,8 @@ def _chips(wanted: Filter, view: View, names: Directory) -> list[Chip]:
 def _chip_name(name: str, wanted: Filter) -> str:
     if wanted.on == "closed" and name in ("from", "to"):
         return gettext("Closed from") if name == "from" else gettext("Closed to")
+    if name == "path" and wanted.path_part:
+        name = "path_part"
     return gettext(NAMES[name])
 
 
@@ -368,7 +377,6 @@ def _value_text(name: str, value: str, wanted: Filter, names: Directory) -> str:
         "nps": NPS,
         "transfer_outcome": labels.OUTCOMES,
         "transfer_kind": labels.TRANSFER_KINDS,
-        "path_part": YES_NO,
     }
     if name in texts:
         return labels.label(texts[name], value)

@@ -489,3 +489,29 @@ def test_the_choices_are_those_of_the_version(client: TestClient, snapshot: Snap
     for (source, project), row in names.projects.items():
         assert f'<option value="{source}:{project}">{row["project_name"]}</option>' in text
     assert log_queries.choices(snapshot) is log_queries.choices(snapshot)
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "value"),
+    [
+        ("transfer_by=group&transfer_from=sales&source=bluewing_travel", "Transfer from", "Sales"),
+        ("transfer_by=kind&transfer_to=human", "Transfer to", "Human"),
+        ("transfer_first_day=2026-10-01&transfer_outcome=failed", "Transfer", "failed"),
+        ("path=901&path=1&source=bluewing_travel", "Path", "Lumo → Elif S."),
+        ("transfer_by=kind&path=bot&path=human&path_part=yes", "Part of a path", "Bot → Human"),
+        ("contact_from=2026-10-01&contact_kind=bot", "A contact with", "Bot"),
+        ("contact_channel=chat&language=-", "Language of the conversation", "none"),
+    ],
+)
+def test_a_filter_that_only_links_ask_for_is_named_on_its_chip(
+    client: TestClient, query: str, name: str, value: str
+) -> None:
+    text = html.unescape(client.get(f"{LOG}?{query}").text)
+    chips = re.findall(
+        r'<a class="log-chip" href="([^"]*)" title="[^"]*">'
+        r'<span class="muted">(.*?)</span> (.*?) <',
+        text,
+    )
+    (href,) = [href for href, *shown in chips if shown == [name, value]]
+    assert client.get(href).status_code == 200
+    assert "path" not in href or "path" not in query
