@@ -175,8 +175,11 @@ class Guard:
             else:
                 await self._app(scope, receive, send_guarded)
         except Exception as error:
-            places = "".join(traceback.format_tb(error.__traceback__))
-            log.error("unexpected %s\n%s", type(error).__name__, places)
+            places = " < ".join(
+                f"{frame.filename}:{frame.lineno} {frame.name}"
+                for frame in reversed(traceback.extract_tb(error.__traceback__))
+            )
+            log.error("unexpected %s at %s", type(error).__name__, places)
             if status:
                 raise ConnectionAbortedError("the answer broke off") from None
             response = self._refuse(request, Refusal(500, INTERNAL_ERROR))
