@@ -148,6 +148,13 @@ def read(
         problems.append(Problem("sort", sort[:40], mark("one of those offered")))
         sort = ""
     source, project = _scope(given)
+    value = given.get("value", "") if dimension not in (ALL, "source", "project") else ""
+    if not source:
+        # An id means something only inside its source.
+        for name, given_id in (("project", project), ("value", value)):
+            if given_id and (name == "project" or dimension in PER_SOURCE):
+                problems.append(Problem(name, given_id[:40], mark("its source beside it")))
+                project, value = "", ""
     question = usual(
         Question(
             kind,
@@ -157,7 +164,7 @@ def read(
             dimension,
             source,
             project,
-            given.get("value", "") if dimension not in (ALL, "source", "project") else "",
+            value,
             columns,
             sort,
         ),
@@ -187,8 +194,7 @@ def _scope(given: Mapping[str, str]) -> tuple[str, str]:
     if "scope" in given:
         source, _, project = given["scope"].partition("/")
         return source, project
-    source = given.get("source", "")
-    return source, given.get("project", "") if source else ""
+    return given.get("source", ""), given.get("project", "")
 
 
 def _period(

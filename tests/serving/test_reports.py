@@ -649,6 +649,8 @@ def test_an_address_comes_back_as_it_was(extent: Extent, query: str) -> None:
         ("from=yesterday", "from"),
         ("to=2026-02-30", "to"),
         ("from=2026-12-01&to=2026-10-01", "from"),
+        ("project=east", "project"),
+        ("by=agent&value=1", "value"),
     ],
 )
 def test_a_value_that_cannot_be_is_named_with_the_remedy(
