@@ -489,18 +489,24 @@ def _from_marts(question: Question, grain: str) -> Condition:
     ]
     joins = ""
     if question.resource:
-        column = RESOURCES[question.resource][1]
-        id = f"contacts.{column}"
-        if grain == CONVERSATION:
-            # Each conversation once under each operator or group that took part.
-            joins = (
-                f" inner join (select distinct conversation_id, source, {column}"
-                f" from marts.contacts where {column} is not null) as contacts"
-                " on conversations.conversation_id = contacts.conversation_id"
-            )
-        found.append(Condition(f"{id} is not null"))
+        id = f"contacts.{RESOURCES[question.resource][1]}"
+        wanted = [Condition(f"{id} is not null")]
         if question.resource_id:
-            found.append(matches(id, "resource_id", [question.resource_id]))
+            wanted.append(matches(id, "resource_id", [question.resource_id]))
+        if grain == CONTACT:
+            found += wanted
+        else:
+            # Each conversation once under each operator or group that took part.
+            participation = where(wanted)
+            found.append(Condition("true", participation.values))
+            joins = (
+                " inner join (select distinct contacts.conversation_started_at,"
+                f" contacts.conversation_id, {id} as id from marts.contacts as contacts"
+                f" where {participation.sql}) as participations"
+                " on conversations.started_at = participations.conversation_started_at"
+                " and conversations.conversation_id = participations.conversation_id"
+            )
+            id = "participations.id"
         columns += [f"{id} as id", f"{table}.source as source"]
     if question.granularity:
         local = f"timezone({table}.time_zone, timezone('UTC', {utc}))"
