@@ -400,13 +400,19 @@ def totals(
     base = _from_models(question, grain, dimension) if dimension else _from_marts(question, grain)
     names = _CONTACT_SUMS if grain == CONTACT else _CONVERSATION_SUMS
     sums = ", ".join(_sum(name) for name in names)
-    keys = _key_names(question)
-    listed = ", ".join(keys)
+    shown, groups = [], []
+    if question.resource:
+        shown += ["id", "source"]
+        groups += ["id", "source"]
+    if question.granularity:
+        # Written once per slot, not once per contact.
+        shown.append(f"strftime(slot, '{GRANULARITIES[question.granularity]}') as date")
+        groups.append("slot")
     rows = snapshot.rows(
-        f"with base as ({base.sql}) select {listed + ', ' if keys else ''}{sums},"
+        f"with base as ({base.sql}) select {', '.join([*shown, sums])},"
         " coalesce(min(smallest_currency) <> max(largest_currency), false)"
         " as has_several_currencies"
-        f" from base{f' group by {listed}' if keys else ''} limit {MOST_ROWS + 1}",
+        f" from base{' group by ' + ', '.join(groups) if groups else ''} limit {MOST_ROWS + 1}",
         base.values,
     )
     if len(rows) > MOST_ROWS:
@@ -452,7 +458,7 @@ def _from_models(question: Question, grain: str, dimension: str) -> Condition:
     if question.resource:
         columns += ["dimension_value as id", "source"]
     if question.granularity:
-        columns.append(f"strftime({day}, '{GRANULARITIES[question.granularity]}') as date")
+        columns.append(f"date_trunc('{question.granularity}', {day}) as slot")
     return Condition(
         f"select {', '.join(columns)} from metrics.{model} where {condition.sql}",
         condition.values,
@@ -510,8 +516,8 @@ def _from_marts(question: Question, grain: str) -> Condition:
         columns += [f"{id} as id", f"{table}.source as source"]
     if question.granularity:
         local = f"timezone({table}.time_zone, timezone('UTC', {utc}))"
-        slot = local if question.granularity == "hour" else day
-        columns.append(f"strftime({slot}, '{GRANULARITIES[question.granularity]}') as date")
+        at = local if question.granularity == "hour" else day
+        columns.append(f"date_trunc('{question.granularity}', {at}) as slot")
     condition = where(found)
     rows = (
         "(select *, agent_kind in ('human', 'expert') as is_human from marts.contacts) as contacts"
