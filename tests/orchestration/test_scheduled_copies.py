@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -209,14 +210,20 @@ def test_the_exports_have_every_row_of_the_log(
 def test_a_browser_opens_a_copy_without_a_network_and_without_an_error(settings: Settings) -> None:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: install it (Debian: chromium)")
+    # In a thread of its own: another file's browser may be on in this one.
+    with ThreadPoolExecutor(1) as alone:
+        alone.submit(_open_each, CHROMIUM, _reports(settings)).result()
+
+
+def _open_each(chromium: str, copied_files: list[Path]) -> None:
     from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        for path in _reports(settings):
+        for path in copied_files:
             context = browser.new_context(offline=True, viewport={"width": 390, "height": 800})
             page = context.new_page()
             asked: list[str] = []
