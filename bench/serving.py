@@ -152,8 +152,14 @@ class _Client:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
 
     def get(self, path: str) -> bytes:
-        self._connection.request("GET", path)
-        answer = self._connection.getresponse()
+        try:
+            self._connection.request("GET", path)
+            answer = self._connection.getresponse()
+        except http.client.RemoteDisconnected:
+            # The server closes what has been idle for some seconds, as while DuckDB was asked.
+            self._connection.close()
+            self._connection.request("GET", path)
+            answer = self._connection.getresponse()
         body = answer.read()
         if answer.status != 200:
             raise RuntimeError(f"{path}: status {answer.status}: {body[:300]!r}")
