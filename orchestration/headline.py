@@ -192,13 +192,18 @@ def _reports(connection: duckdb.DuckDBPyConnection) -> list[list[str]]:
     height = max(len(left), len(right))
     left += [("", "")] * (height - len(left))
     right += [("", "")] * (height - len(right))
+    # Millions of ratings take more room than a column has: both grow, and stay a table.
+    width = max(_COLUMN, *(len(name) + 2 + len(value) for name, value in left + right))
     lines = [
         title,
         "",
-        _beside("STATISTICAL REPORT", "CONTACTS REPORT"),
-        _beside("counts conversations, by closing day", "counts contacts, by starting day"),
-        _beside("-" * _COLUMN, "-" * _COLUMN),
-        *(_beside(_pair(*a), _pair(*b)) for a, b in zip(left, right, strict=True)),
+        _beside("STATISTICAL REPORT", "CONTACTS REPORT", width),
+        _beside("counts conversations, by closing day", "counts contacts, by starting day", width),
+        _beside("-" * width, "-" * width, width),
+        *(
+            _beside(_pair(*a, width), _pair(*b, width), width)
+            for a, b in zip(left, right, strict=True)
+        ),
     ]
     return [lines, _reconciled(connection, month)]
 
@@ -369,12 +374,12 @@ def _next(settings: Settings) -> list[str]:
 # --- words and numbers ----------------------------------------------------------------------------
 
 
-def _beside(left: str, right: str) -> str:
-    return f"{left:<{_COLUMN}}  {right}".rstrip()
+def _beside(left: str, right: str, width: int) -> str:
+    return f"{left:<{width}}  {right}".rstrip()
 
 
-def _pair(name: str, value: str) -> str:
-    return f"{name}{value:>{_COLUMN - len(name)}}"
+def _pair(name: str, value: str, width: int) -> str:
+    return f"{name}{value:>{width - len(name)}}"
 
 
 def _wrapped(parts: Sequence[str]) -> list[str]:

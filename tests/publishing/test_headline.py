@@ -125,6 +125,24 @@ def test_the_last_whole_month_of_both_reports_stands_side_by_side(reported: Sett
     assert table["transactions"] == ["2 30 EUR", "2 30 EUR"]
 
 
+def test_figures_of_millions_do_not_touch_their_names(reported: Settings) -> None:
+    change(
+        reported,
+        "update reports.statistical_report set csat_positive = 5708165, csat_responses = 7123456,"
+        " transactions = 1234567, revenue = 123456789.5",
+    )
+    lines = headline.render(reported, []).splitlines()
+    top = lines.index(next(line for line in lines if line.startswith("STATISTICAL REPORT")))
+    table = lines[top : lines.index("", top)]
+
+    assert any(line.startswith("CSAT, 4 or 5  5,708,165 of 7,123,456") for line in table)
+    assert any(
+        line.startswith("transactions  ") and "1,234,567  123,456,790 EUR" in line for line in table
+    )
+    right = table[0].index("CONTACTS REPORT")
+    assert {line[right - 2 : right] for line in table} == {"  "}
+
+
 def test_the_reports_are_reconciled_for_the_month_and_for_all_time(reported: Settings) -> None:
     text = " ".join(headline.render(reported, []).split())
 
