@@ -1,5 +1,6 @@
 -- The yardstick: one DuckDB script, written by hand for the same input, that writes the marts and the
--- reports of the pipeline with the same content. `python -m bench` runs it and compares every column.
+-- reports of the pipeline with the same content, in the order that readers are promised. `python -m bench`
+-- runs it and compares every column.
 --
 -- It may do what the pipeline may not: it keeps no raw tables, no ledger of loads and no history of
 -- ids, tests nothing, publishes nothing, knows one engine, and starts from nothing each time.
@@ -246,6 +247,7 @@ with anchors as (
             row(contacts.first_file_no, contacts.started_at, contacts.contact_id)
         ) as conversation_id,
         min(contacts.rowid) as conversation_key,
+        min(contacts.started_at) as conversation_started_at,
         count(*) as contact_count
     from work.components as components
     inner join work.contacts as contacts on contacts.rowid = components.node
@@ -256,6 +258,7 @@ linked as (
         components.node as contact_key,
         anchors.conversation_key,
         anchors.conversation_id,
+        anchors.conversation_started_at,
         contacts.contact_id,
         contacts.started_at,
         contacts.ended_at
@@ -267,6 +270,7 @@ select
     contact_key,
     conversation_key,
     conversation_id,
+    conversation_started_at,
     row_number() over placed as contact_no,
     lag(contact_id) over placed as previous_contact_id,
     lead(contact_id) over placed as next_contact_id
@@ -279,13 +283,21 @@ select
     contacts.rowid,
     contacts.rowid,
     contacts.source || ':' || contacts.contact_id,
+    contacts.started_at,
     1,
     null,
     null
 from work.contacts as contacts
 anti join work.components as components on components.node = contacts.rowid
 union all
-select components.node, anchors.conversation_key, anchors.conversation_id, null, null, null
+select
+    components.node,
+    anchors.conversation_key,
+    anchors.conversation_id,
+    anchors.conversation_started_at,
+    null,
+    null,
+    null
 from work.components as components
 inner join anchors using (component)
 where components.node < 0;
@@ -299,6 +311,7 @@ select
     placed.contact_key,
     placed.conversation_key,
     placed.conversation_id,
+    placed.conversation_started_at,
     placed.contact_no,
     contacts.agent_id,
     contacts.agent_kind,
@@ -313,7 +326,8 @@ select
     missing.contact_id,
     placed.contact_key,
     placed.conversation_key,
-    placed.conversation_id
+    placed.conversation_id,
+    placed.conversation_started_at
 from work.missing as missing
 inner join work.placed as placed using (contact_key);
 
@@ -323,6 +337,8 @@ select
     transfers.transfer_id,
     transfers.source,
     coalesce(origins.conversation_id, targets.conversation_id) as conversation_id,
+    coalesce(origins.conversation_started_at, targets.conversation_started_at)
+        as conversation_started_at,
     transfers.from_contact_id,
     transfers.to_contact_id,
     origins.agent_id as from_agent_id,
@@ -357,7 +373,13 @@ left join work.links as rejected
         rejected.evidence = 'transfer'
         and rejected.rejection_reason is not null
         and rejected.source = transfers.source
-        and rejected.transfer_id = transfers.transfer_id;
+        and rejected.transfer_id = transfers.transfer_id
+order by
+    conversation_started_at nulls last,
+    conversation_id nulls last,
+    transfers.requested_at,
+    transfers.source,
+    transfers.transfer_id;
 
 -- step: marts.messages
 -- contact_key and side are kept for the next step and cost little.
@@ -395,6 +417,7 @@ joined as (
     select
         newest.message_id,
         contacts.conversation_id,
+        contacts.conversation_started_at,
         newest.contact_id,
         newest.source,
         newest.sent_at,
@@ -421,6 +444,7 @@ joined as (
 select
     message_id,
     conversation_id,
+    conversation_started_at,
     contact_id,
     source,
     sent_at,
@@ -439,7 +463,15 @@ select
     contact_key,
     conversation_key,
     side
-from joined;
+from joined
+order by
+    conversation_started_at nulls last,
+    conversation_id nulls last,
+    message_no,
+    source,
+    contact_id,
+    sent_at,
+    message_id;
 
 -- step: facts from messages
 create table work.message_facts as
@@ -540,6 +572,7 @@ select
     newest.rating_id,
     newest.source,
     contacts.conversation_id,
+    contacts.conversation_started_at,
     newest.contact_id,
     questions.value as question,
     newest.answered_at,
@@ -555,7 +588,13 @@ from newest
 left join reference.codes as questions
     on questions.vocabulary = 'question' and questions.code = lower(trim(newest.question))
 left join work.identified as contacts
-    on contacts.source = newest.source and contacts.contact_id = newest.contact_id;
+    on contacts.source = newest.source and contacts.contact_id = newest.contact_id
+order by
+    conversation_started_at nulls last,
+    conversation_id nulls last,
+    newest.source,
+    newest.answered_at,
+    newest.rating_id;
 
 -- step: marts.transactions
 -- Credited to the last respondent who replied in the conversation, once.
@@ -571,6 +610,7 @@ placed as (
         newest.transaction_id,
         newest.source,
         contacts.conversation_id,
+        contacts.conversation_started_at,
         newest.contact_id,
         newest.visitor_id,
         newest.occurred_at,
@@ -601,7 +641,13 @@ select
     respondents.contact_key as credited_contact_key
 from placed
 left join respondents using (conversation_key)
-left join work.contacts as contacts on contacts.rowid = respondents.contact_key;
+left join work.contacts as contacts on contacts.rowid = respondents.contact_key
+order by
+    conversation_started_at nulls last,
+    conversation_id nulls last,
+    placed.source,
+    placed.occurred_at,
+    placed.transaction_id;
 
 -- step: marts.contacts
 create table marts.contacts as
@@ -642,6 +688,7 @@ select
     contacts.contact_id,
     contacts.source,
     placed.conversation_id,
+    placed.conversation_started_at,
     placed.contact_no,
     contacts.agent_id,
     contacts.agent_kind,
@@ -699,7 +746,8 @@ inner join work.facts as facts on facts.contact_key = contacts.rowid
 left join departures on departures.contact_key = contacts.rowid
 left join arrivals on arrivals.contact_key = contacts.rowid
 left join ratings on ratings.conversation_key = placed.conversation_key
-left join credits on credits.contact_key = contacts.rowid;
+left join credits on credits.contact_key = contacts.rowid
+order by placed.conversation_started_at, placed.conversation_id, placed.contact_no;
 
 -- step: marts.conversations
 create table marts.conversations as
@@ -736,6 +784,7 @@ contacts as (
         arg_min(project_id, contact_no) filter (project_id is not null) as project_id,
         arg_min(channel, contact_no) filter (channel is not null) as channel,
         arg_min(language, contact_no) filter (language is not null) as language,
+        arg_min(group_id, contact_no) filter (group_id is not null) as first_group_id,
         arg_min(time_zone, contact_no + if(project_id is null, 1000000000, 0)) as time_zone,
         min(started_at) as started_at,
         case when count(ended_at) = count(*) then max(ended_at) end as closed_at,
@@ -843,6 +892,7 @@ select
     coalesce(
         paths.agent_path, if(contacts.any_agent_id is null, [], [contacts.any_agent_id])
     ) as agent_path,
+    contacts.first_group_id,
     case
         when contacts.bot_contact_count = 0 then 'not_automated'
         when contacts.human_contact_count = 0 then 'fully_automated'
@@ -877,31 +927,67 @@ inner join answers using (conversation_key)
 left join paths using (conversation_key)
 left join transfers using (conversation_key)
 left join ratings using (conversation_key)
-left join transactions using (conversation_key);
+left join transactions using (conversation_key)
+order by contacts.started_at, contacts.conversation_id;
 
 -- step: marts.conversation_ids
 create table marts.conversation_ids as
+with unioned as (
+    select
+        contact_id as id,
+        'contact' as id_kind,
+        source,
+        conversation_id,
+        conversation_started_at,
+        first_loaded_at as since,
+        'contact' as reason
+    from marts.contacts
+    union all
+    select
+        missing.contact_id,
+        'missing_contact',
+        missing.source,
+        placed.conversation_id,
+        placed.conversation_started_at,
+        getvariable('started'),
+        'named_by_link'
+    from work.missing as missing
+    inner join work.placed as placed using (contact_key)
+    union all
+    select
+        conversation_id,
+        'conversation',
+        source,
+        conversation_id,
+        started_at,
+        first_loaded_at,
+        'current'
+    from marts.conversations
+)
+select *, ('0x' || md5(id)[:15])::bigint as id_hash
+from unioned
+order by id_hash, id, source, id_kind;
+
+-- step: marts.projects
+create table marts.projects as
+with known as (
+    select source, project_id
+    from reference.projects
+    union
+    select source, project_id
+    from work.contacts
+    where project_id is not null
+)
 select
-    contact_id as id,
-    'contact' as id_kind,
-    source,
-    conversation_id,
-    first_loaded_at as since,
-    'contact' as reason
-from marts.contacts
-union all
-select
-    missing.contact_id,
-    'missing_contact',
-    missing.source,
-    placed.conversation_id,
-    getvariable('started'),
-    'named_by_link'
-from work.missing as missing
-inner join work.placed as placed using (contact_key)
-union all
-select conversation_id, 'conversation', source, conversation_id, first_loaded_at, 'current'
-from marts.conversations;
+    known.source,
+    known.project_id,
+    registered.project_name,
+    coalesce(registered.time_zone, sources.time_zone, 'UTC') as time_zone,
+    coalesce(registered.currency, sources.currency) as currency
+from known
+left join reference.projects as registered using (source, project_id)
+left join reference.sources as sources using (source)
+order by known.source, known.project_id;
 
 -- step: daily figures of contacts
 create table work.contact_days as

@@ -121,7 +121,7 @@ def _profile(settings: Settings) -> dict[str, object]:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         },
-        "settings": {"TimeZone": "UTC", "memory_limit": settings.memory_limit},
+        "settings": {"TimeZone": "UTC", "memory_limit": settings.duckdb_memory_limit},
     }
     return {"throughline": {"target": "published", "outputs": {"published": output}}}
 

@@ -875,7 +875,7 @@ def _engine(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own, in memory, under the run's limits; fetches nothing."""
     connection = duckdb.connect(
         config={
-            "memory_limit": settings.memory_limit,
+            "memory_limit": settings.duckdb_memory_limit,
             "threads": settings.threads,
             "temp_directory": str(settings.scratch_dir),
             "preserve_insertion_order": True,

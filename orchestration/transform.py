@@ -337,7 +337,7 @@ def connect_read_only(settings: Settings) -> duckdb.DuckDBPyConnection:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "threads": settings.threads,
-            "memory_limit": settings.memory_limit,
+            "memory_limit": settings.duckdb_memory_limit,
         },
     )
 

@@ -19,6 +19,13 @@
 -#}
 {% macro current_versions(relation, key, version, columns, link_columns=[]) %}
     {%- set content = ([version] if version else []) + columns %}
+    with repeated_keys as (
+        select {{ volatile_hash(key) }} as key_hash
+        from {{ relation }}
+        group by 1
+        having count(*) > 1
+    )
+
     select
         {{ (key + content) | join(',\n        ') }},
         row_id as first_row_id,
@@ -31,12 +38,7 @@
     where
         not exists (
             select 1
-            from (
-                select {{ volatile_hash(key) }} as key_hash
-                from {{ relation }}
-                group by 1
-                having count(*) > 1
-            ) as repeated_keys
+            from repeated_keys
             where repeated_keys.key_hash = {{ volatile_hash(key) }}
         )
 
@@ -73,12 +75,7 @@
         where
             exists (
                 select 1
-                from (
-                    select {{ volatile_hash(key) }} as key_hash
-                    from {{ relation }}
-                    group by 1
-                    having count(*) > 1
-                ) as repeated_keys
+                from repeated_keys
                 where repeated_keys.key_hash = {{ volatile_hash(key) }}
             )
     ) as ranked_versions

@@ -111,7 +111,7 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
             connection = duckdb.connect(
                 str(settings.warehouse_file),
                 config={
-                    "memory_limit": settings.memory_limit,
+                    "memory_limit": settings.duckdb_memory_limit,
                     "threads": str(settings.threads),
                     "temp_directory": str(settings.scratch_dir),
                     # Behind a firewall that drops packets a missing extension hangs for minutes.

@@ -1,4 +1,5 @@
--- One row per contact, delivered or missing, that belongs to a conversation.
+-- One row per contact, delivered or missing, that stands in an accepted link with another: its
+-- conversation. A contact that stands alone, as most do, is its own and needs no row.
 with contacts as (
     select * from {{ ref('int_contacts__current') }}
 ),
@@ -11,7 +12,6 @@ published_ids as (
     select * from {{ ref('stg_canonical__published_ids') }}
 ),
 
--- Only contacts that stand in a link can have to choose an anchor.
 ranked_candidates as (
     select
         components.component,
@@ -42,41 +42,12 @@ anchors as (
         source
     from ranked_candidates
     where anchor_rank = 1
-),
-
-linked as (
-    select
-        components.node as contact_key,
-        anchors.conversation_key,
-        anchors.anchor_contact_id,
-        anchors.source,
-        components.component
-    from components
-    inner join anchors on components.component = anchors.component
-),
-
-single as (
-    select
-        contacts.contact_key,
-        contacts.contact_key as conversation_key,
-        contacts.contact_id as anchor_contact_id,
-        contacts.source,
-        cast(null as bigint) as component
-    from contacts
-    left join components on contacts.contact_key = components.node
-    where components.node is null
-),
-
-assigned as (
-    select * from linked
-    union all
-    select * from single
 )
 
 select
-    contact_key,
-    conversation_key,
-    concat(source, ':', anchor_contact_id) as conversation_id,
-    anchor_contact_id,
-    component
-from assigned
+    components.node as contact_key,
+    anchors.conversation_key,
+    concat(anchors.source, ':', anchors.anchor_contact_id) as conversation_id,
+    components.component
+from components
+inner join anchors on components.component = anchors.component

@@ -8,10 +8,6 @@ facts as (
     select * from {{ ref('int_contacts__facts') }}
 ),
 
-ordered as (
-    select * from {{ ref('int_contacts__ordered') }}
-),
-
 transfers as (
     select * from {{ ref('int_contacts__transfers') }}
 ),
@@ -67,8 +63,8 @@ select
     facts.answered_at is not null as is_answered,
     coalesce(transfers.is_transferred_in, false) as is_transferred_in,
     coalesce(transfers.is_transferred_out, false) as is_transferred_out,
-    ordered.previous_contact_id,
-    ordered.next_contact_id,
+    facts.previous_contact_id,
+    facts.next_contact_id,
     {{ elapsed_seconds('transfers.arrival_requested_at', 'contacts.started_at') }}
         as transfer_wait_seconds,
     {{ elapsed_seconds('contacts.started_at', 'contacts.ended_at') }} as duration_seconds,
@@ -92,13 +88,16 @@ select
     credited_transactions.transaction_amount,
     credited_transactions.currency,
     facts.facts_source,
-    ordered.previous_ended_at,
+    facts.previous_ended_at,
+    facts.is_alone,
+    facts.first_visitor_message_at,
+    facts.first_answer_at,
+    facts.messages_changed_load_no,
     contacts.first_load_no,
     contacts.changed_load_no,
     loads.loaded_at as first_loaded_at
 from contacts
 inner join facts on contacts.contact_key = facts.contact_key
-left join ordered on contacts.contact_key = ordered.contact_key
 inner join loads on contacts.first_load_no = loads.load_no
 left join transfers on contacts.contact_key = transfers.contact_key
 left join ratings on facts.conversation_key = ratings.conversation_key

@@ -4,10 +4,6 @@ with identified as (
     select * from {{ ref('int_contacts__identified') }}
 ),
 
-contacts as (
-    select * from {{ ref('int_contacts__current') }}
-),
-
 -- Software notices alone say nothing of who spoke.
 message_facts as (
     select * from {{ ref('int_contacts__message_facts') }}
@@ -20,6 +16,10 @@ select
     identified.conversation_id,
     identified.conversation_started_at,
     identified.contact_no,
+    identified.is_alone,
+    identified.previous_contact_id,
+    identified.next_contact_id,
+    identified.previous_ended_at,
     identified.is_missing,
     -- An agent who speaks for a contact that was never delivered is taken for a person.
     coalesce(identified.agent_kind, case when identified.is_missing then 'human' end) as agent_kind,
@@ -28,11 +28,11 @@ select
         as facts_source,
     case
         when message_facts.contact_key is not null then message_facts.first_reply_at
-        else contacts.answered_at
+        else identified.answered_at
     end as answered_at,
     case
         when message_facts.contact_key is not null then message_facts.last_reply_at
-        else contacts.answered_at
+        else identified.answered_at
     end as last_reply_at,
     case
         when message_facts.contact_key is not null then message_facts.first_answer_at
@@ -45,5 +45,4 @@ select
     message_facts.response_seconds_sum,
     message_facts.changed_load_no as messages_changed_load_no
 from identified
-left join contacts on identified.contact_key = contacts.contact_key
 left join message_facts on identified.contact_key = message_facts.contact_key

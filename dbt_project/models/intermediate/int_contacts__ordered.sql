@@ -1,6 +1,6 @@
--- One row per delivered contact that shares its conversation: its place in it. The order is total:
--- start, place in a chain of equal starts, end, id. Contacts that stand alone, most of them, need
--- no sorting and no row.
+-- One row per delivered contact that stands in an accepted link: its conversation, and its place in
+-- it. The order is total: start, place in a chain of equal starts, end, id. A contact that stands
+-- alone needs no sorting and no row.
 with contacts as (
     select * from {{ ref('int_contacts__current') }}
 ),
@@ -20,15 +20,17 @@ linked as (
         contacts.started_at,
         contacts.ended_at,
         assigned.conversation_key,
+        assigned.conversation_id,
         coalesce(tied.depth, 0) as tie_depth
     from contacts
     inner join assigned on contacts.contact_key = assigned.contact_key
     left join tied on contacts.contact_key = tied.node
-    where assigned.component is not null
 )
 
 select
     contact_key,
+    conversation_key,
+    conversation_id,
     min(started_at) over (
         partition by conversation_key
         order by started_at, tie_depth, ended_at nulls last, contact_id

@@ -1,9 +1,11 @@
--- One row per conversation: who spoke first, when a person first answered, how many messages.
+-- One row per conversation that links joined: who spoke first, when a person first answered, how
+-- many messages.
 --
 -- A person's first answer is the first reply by a human contact after the visitor's first message,
 -- or, where the log holds no message by the visitor, the first reply at all.
 with facts as (
     select * from {{ ref('int_contacts__facts') }}
+    where not is_alone
 ),
 
 visitors as (
@@ -18,12 +20,7 @@ select
     facts.conversation_key,
     visitors.first_visitor_message_at,
     min(
-        case
-            when facts.agent_kind not in ('human', 'expert') then null
-            when visitors.first_visitor_message_at is null then facts.answered_at
-            when facts.facts_source = 'messages' then facts.first_answer_at
-            when facts.answered_at >= visitors.first_visitor_message_at then facts.answered_at
-        end
+        {{ human_answer('facts', 'visitors.first_visitor_message_at') }}
     ) as first_human_reply_at,
     cast(sum(facts.messages_sent_count) as bigint) as messages_sent_count,
     cast(sum(facts.messages_received_count) as bigint) as messages_received_count,

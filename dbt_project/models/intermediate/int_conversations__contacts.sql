@@ -1,7 +1,8 @@
--- One row per conversation: what its contacts say together. Where several contacts give an
+-- One row per conversation that links joined: what its contacts say together. Where several contacts give an
 -- attribute that a conversation has once, the first that gives it decides.
 with contacts as (
     select * from {{ ref('int_contacts__enriched') }}
+    where not is_alone
 )
 
 select
@@ -17,6 +18,8 @@ select
         as channel,
     {{ value_at_smallest('language', 'case when language is not null then contact_no end') }}
         as language,
+    {{ value_at_smallest('group_id', 'case when group_id is not null then contact_no end') }}
+        as first_group_id,
     -- Days are those of the project that the conversation is counted in.
     {{ value_at_smallest(
         'time_zone',
@@ -31,6 +34,7 @@ select
     max(case when contact_no = 1 then agent_kind end) as first_agent_kind,
     min(case when agent_kind = 'bot' then contact_no end)
     < max(case when agent_kind in ('human', 'expert') then contact_no end) as is_escalated,
+    -- Of one delivered contact; of several, the path says more.
     min(agent_id) as only_agent_id,
     count(case when is_answered then 1 end) > 0 as is_answered,
     count(case when is_answered and agent_kind in ('human', 'expert') then 1 end) > 0

@@ -1,13 +1,7 @@
--- One row per conversation of several contacts that any agent is known of: its agents, in order.
+-- One row per conversation that links joined and that any agent is known of: its agents, in order.
 with contacts as (
     select * from {{ ref('int_contacts__enriched') }}
-),
-
-assigned as (
-    select
-        contact_key,
-        component
-    from {{ ref('int_contacts__assigned') }}
+    where not is_alone
 ),
 
 known_agents as (
@@ -20,8 +14,7 @@ known_agents as (
             order by contacts.contact_no
         ) as previous_agent_id
     from contacts
-    inner join assigned on contacts.contact_key = assigned.contact_key
-    where assigned.component is not null and contacts.agent_id is not null
+    where contacts.agent_id is not null
 )
 
 select

@@ -27,6 +27,7 @@ joined as (
         messages.contact_id,
         contacts.contact_key,
         contacts.contact_no,
+        contacts.conversation_key,
         contacts.conversation_id,
         contacts.conversation_started_at,
         author_kinds.value as author_kind,
@@ -58,10 +59,10 @@ select
     contact_key,
     sent_at,
     case
-        when conversation_id is not null
+        when conversation_key is not null
             then
                 row_number() over (
-                    partition by conversation_id
+                    partition by conversation_key
                     order by sent_at, contact_no nulls last, message_id, source, contact_id
                 )
     end as message_no,
@@ -71,7 +72,7 @@ select
     content_type,
     side,
     min(case when side = 'visitor' then sent_at end) over (
-        partition by conversation_id
+        partition by conversation_key
         order by sent_at, contact_no nulls last, message_id, source, contact_id
         rows between unbounded preceding and current row
     ) is not null as visitor_has_spoken,

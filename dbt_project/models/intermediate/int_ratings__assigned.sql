@@ -25,9 +25,9 @@ select
     ratings.answered_at,
     ratings.score,
     ratings.comment,
-    contacts.conversation_id is not null
+    contacts.conversation_key is not null
     and row_number() over (
-        partition by contacts.conversation_id, questions.value
+        partition by contacts.conversation_key, questions.value
         order by
             ratings.answered_at desc,
             ratings.first_load_no desc,

@@ -12,10 +12,6 @@ facts as (
     select * from {{ ref('int_contacts__facts') }}
 ),
 
-current_contacts as (
-    select * from {{ ref('int_contacts__current') }}
-),
-
 sources as (
     select * from {{ ref('sources') }}
 ),
@@ -30,7 +26,7 @@ assigned as (
         contacts.conversation_id,
         contacts.conversation_started_at,
         transactions.amount,
-        coalesce(transactions.currency, current_contacts.currency, sources.currency) as currency,
+        coalesce(transactions.currency, contacts.currency, sources.currency) as currency,
         {{ as_utc('transactions.occurred_at', 1, 'sources.time_zone') }} as occurred_at,
         transactions.first_load_no,
         transactions.changed_load_no
@@ -40,7 +36,6 @@ assigned as (
         on
             transactions.source = contacts.source
             and transactions.contact_id = contacts.contact_id
-    left join current_contacts on contacts.contact_key = current_contacts.contact_key
 ),
 
 ranked_respondents as (

@@ -15,13 +15,6 @@ rejected_links as (
 
 contacts as (
     select * from {{ ref('int_contacts__identified') }}
-),
-
-current_contacts as (
-    select
-        contact_key,
-        started_at
-    from {{ ref('int_contacts__current') }}
 )
 
 select
@@ -40,7 +33,7 @@ select
     from_contacts.agent_kind as from_agent_kind,
     to_contacts.agent_kind as to_agent_kind,
     transfers.requested_at,
-    to_starts.started_at as to_started_at,
+    to_contacts.started_at as to_started_at,
     transfers.kind,
     transfers.target_kind,
     transfers.target_kind_code,
@@ -64,4 +57,3 @@ left join contacts as to_contacts
     on
         transfers.source = to_contacts.source
         and transfers.to_contact_id = to_contacts.contact_id
-left join current_contacts as to_starts on to_contacts.contact_key = to_starts.contact_key

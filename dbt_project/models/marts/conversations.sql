@@ -1,14 +1,12 @@
--- One row per conversation.
-with contacts as (
-    select * from {{ ref('int_conversations__contacts') }}
+-- One row per conversation. One of several contacts, or of missing ones, gathers them; of a contact
+-- that stands alone it says what the contact says.
+with alone as (
+    select * from {{ ref('int_contacts__enriched') }}
+    where is_alone
 ),
 
-answers as (
-    select * from {{ ref('int_conversations__answers') }}
-),
-
-paths as (
-    select * from {{ ref('int_conversations__paths') }}
+gathered as (
+    select * from {{ ref('int_conversations__gathered') }}
 ),
 
 transfers as (
@@ -23,12 +21,87 @@ transactions as (
     select * from {{ ref('int_conversations__transactions') }}
 ),
 
-links as (
-    select * from {{ ref('int_conversations__links') }}
-),
-
 loads as (
     select * from {{ ref('stg_canonical__loads') }}
+),
+
+contacts as (
+    select
+        conversation_key,
+        conversation_id,
+        source,
+        anchor_contact_id,
+        visitor_id,
+        project_id,
+        channel,
+        language,
+        time_zone,
+        started_at,
+        closed_at,
+        last_end_reason,
+        contact_count,
+        human_contact_count,
+        bot_contact_count,
+        first_agent_kind,
+        is_escalated,
+        only_agent_id,
+        first_group_id,
+        is_answered,
+        is_answered_by_human,
+        handle_seconds,
+        human_handle_seconds,
+        first_loaded_at,
+        first_visitor_message_at,
+        first_human_reply_at,
+        messages_sent_count,
+        messages_received_count,
+        has_messages,
+        missing_contact_count,
+        agent_path,
+        agent_count,
+        is_bounced,
+        changed_load_no
+    from gathered
+
+    union all
+
+    select
+        conversation_key,
+        conversation_id,
+        source,
+        contact_id as anchor_contact_id,
+        visitor_id,
+        project_id,
+        channel,
+        language,
+        time_zone,
+        started_at,
+        ended_at as closed_at,
+        end_reason as last_end_reason,
+        1 as contact_count,
+        case when agent_kind in ('human', 'expert') then 1 else 0 end as human_contact_count,
+        case when agent_kind = 'bot' then 1 else 0 end as bot_contact_count,
+        agent_kind as first_agent_kind,
+        false as is_escalated,
+        agent_id as only_agent_id,
+        group_id as first_group_id,
+        is_answered,
+        is_answered and coalesce(agent_kind in ('human', 'expert'), false) as is_answered_by_human,
+        duration_seconds as handle_seconds,
+        case when agent_kind in ('human', 'expert') then duration_seconds end
+            as human_handle_seconds,
+        first_loaded_at,
+        first_visitor_message_at,
+        {{ human_answer('alone', 'alone.first_visitor_message_at') }} as first_human_reply_at,
+        messages_sent_count,
+        messages_received_count,
+        facts_source = 'messages' as has_messages,
+        0 as missing_contact_count,
+        cast(null as {{ var('list_of_strings') }}) as agent_path,
+        cast(null as bigint) as agent_count,
+        false as is_bounced,
+        greatest(changed_load_no, coalesce(messages_changed_load_no, 0)) as changed_load_no
+    from alone
 ),
 
 joined as (
@@ -50,20 +123,21 @@ joined as (
         contacts.first_agent_kind,
         contacts.is_escalated,
         contacts.only_agent_id,
+        contacts.first_group_id,
         contacts.is_answered,
         contacts.is_answered_by_human,
         contacts.handle_seconds,
         contacts.human_handle_seconds,
         contacts.first_loaded_at,
-        answers.first_visitor_message_at,
-        answers.first_human_reply_at,
-        answers.messages_sent_count,
-        answers.messages_received_count,
-        answers.has_messages,
-        answers.missing_contact_count,
-        paths.agent_path,
-        paths.agent_count,
-        paths.is_bounced,
+        contacts.first_visitor_message_at,
+        contacts.first_human_reply_at,
+        contacts.messages_sent_count,
+        contacts.messages_received_count,
+        contacts.has_messages,
+        contacts.missing_contact_count,
+        contacts.agent_path,
+        contacts.agent_count,
+        contacts.is_bounced,
         coalesce(transfers.transfer_request_count, 0) as transfer_request_count,
         coalesce(transfers.transfer_count, 0) as transfer_count,
         ratings.csat_score,
@@ -73,19 +147,14 @@ joined as (
         transactions.currency,
         greatest(
             contacts.changed_load_no,
-            coalesce(answers.changed_load_no, 0),
             coalesce(transfers.changed_load_no, 0),
-            coalesce(links.changed_load_no, 0),
             coalesce(ratings.changed_load_no, 0),
             coalesce(transactions.changed_load_no, 0)
         ) as last_changed_load_no
     from contacts
-    inner join answers on contacts.conversation_key = answers.conversation_key
-    left join paths on contacts.conversation_key = paths.conversation_key
     left join transfers on contacts.conversation_key = transfers.conversation_key
     left join ratings on contacts.conversation_key = ratings.conversation_key
     left join transactions on contacts.conversation_key = transactions.conversation_key
-    left join links on contacts.conversation_key = links.conversation_key
 )
 
 select
@@ -117,6 +186,7 @@ select
     coalesce({{ list_element('joined.agent_path', 1) }}, joined.only_agent_id) as first_agent_id,
     coalesce({{ list_element('joined.agent_path', -1) }}, joined.only_agent_id) as last_agent_id,
     coalesce(joined.agent_path, {{ list_of('joined.only_agent_id') }}) as agent_path,
+    joined.first_group_id,
     case
         when joined.bot_contact_count = 0 then 'not_automated'
         when joined.human_contact_count = 0 then 'fully_automated'

@@ -12,7 +12,8 @@ participations as (
     select * from {{ ref('int_conversations__participations') }}
 ),
 
--- Grain: closing day, source, project, channel, automation level.
+-- Grain: closing day, source, project, channel, automation level, and of conversations of one contact
+-- its agent and group.
 attributed as (
     select
         measured.closed_on,
@@ -20,6 +21,8 @@ attributed as (
         measured.project_id,
         measured.channel,
         measured.automation_level,
+        case when measured.contacts = 1 then measured.first_agent_id end as only_agent_id,
+        case when measured.contacts = 1 then measured.first_group_id end as only_group_id,
         sum(measured.conversations) as conversations,
         sum(measured.answered) as answered,
         sum(measured.answered_by_human) as answered_by_human,
@@ -49,7 +52,9 @@ attributed as (
         measured.source,
         measured.project_id,
         measured.channel,
-        measured.automation_level
+        measured.automation_level,
+        case when measured.contacts = 1 then measured.first_agent_id end,
+        case when measured.contacts = 1 then measured.first_group_id end
 ),
 
 dimensions as (
@@ -62,6 +67,10 @@ dimensions as (
     select 'channel' as dimension
     union all
     select 'automation_level' as dimension
+    union all
+    select 'agent' as dimension
+    union all
+    select 'group' as dimension
 ),
 
 -- Grain: closing day, dimension, source, value; the attributes' combinations once per dimension.
@@ -70,13 +79,16 @@ by_attribute as (
         attributed.closed_on,
         dimensions.dimension,
         case
-            when dimensions.dimension in ('source', 'project') then attributed.source
+            when dimensions.dimension in ('source', 'project', 'agent', 'group')
+                then attributed.source
         end as source,
         case dimensions.dimension
             when 'source' then attributed.source
             when 'project' then attributed.project_id
             when 'channel' then attributed.channel
             when 'automation_level' then attributed.automation_level
+            when 'agent' then attributed.only_agent_id
+            when 'group' then attributed.only_group_id
         end as dimension_value,
         attributed.conversations,
         attributed.answered,
@@ -103,6 +115,10 @@ by_attribute as (
         attributed.largest_currency
     from attributed
     cross join dimensions
+    where
+        dimensions.dimension not in ('agent', 'group')
+        or (dimensions.dimension = 'agent' and attributed.only_agent_id is not null)
+        or (dimensions.dimension = 'group' and attributed.only_group_id is not null)
 ),
 
 by_participant as (
@@ -136,6 +152,7 @@ by_participant as (
         measured.largest_currency
     from participations
     inner join measured on participations.conversation_id = measured.conversation_id
+    where measured.contacts > 1
 ),
 
 unioned as (

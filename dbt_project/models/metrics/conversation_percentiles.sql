@@ -35,6 +35,9 @@ durations as (
         project_id,
         channel,
         automation_level,
+        contacts,
+        first_agent_id,
+        first_group_id,
         'first_reply' as duration,
         first_reply_seconds as seconds
     from measured
@@ -49,6 +52,9 @@ durations as (
         project_id,
         channel,
         automation_level,
+        contacts,
+        first_agent_id,
+        first_group_id,
         'resolution' as duration,
         resolution_seconds as seconds
     from measured
@@ -77,7 +83,6 @@ counted as (
         seconds
 ),
 
--- Grain: closing day, dimension, source, value, duration, seconds; several rows per grain.
 by_attribute as (
     select
         counted.closed_on,
@@ -96,7 +101,34 @@ by_attribute as (
     cross join dimensions
 ),
 
+-- A conversation of one contact says itself who took part in it; of others the participations do.
 by_participant as (
+    select
+        closed_on,
+        'agent' as dimension,
+        source,
+        first_agent_id as dimension_value,
+        duration,
+        seconds,
+        1 as conversation_count
+    from durations
+    where contacts = 1 and first_agent_id is not null
+
+    union all
+
+    select
+        closed_on,
+        'group' as dimension,
+        source,
+        first_group_id as dimension_value,
+        duration,
+        seconds,
+        1 as conversation_count
+    from durations
+    where contacts = 1 and first_group_id is not null
+
+    union all
+
     select
         participations.closed_on,
         participations.dimension,
@@ -104,16 +136,10 @@ by_participant as (
         participations.dimension_value,
         durations.duration,
         durations.seconds,
-        count(*) as conversation_count
+        1 as conversation_count
     from participations
     inner join durations on participations.conversation_id = durations.conversation_id
-    group by
-        participations.closed_on,
-        participations.dimension,
-        participations.source,
-        participations.dimension_value,
-        durations.duration,
-        durations.seconds
+    where durations.contacts > 1
 ),
 
 unioned as (
@@ -122,27 +148,47 @@ unioned as (
     select * from by_participant
 ),
 
+-- Grain: closing day, dimension, source, value, duration, seconds.
+on_days as (
+    select
+        closed_on,
+        dimension,
+        source,
+        dimension_value,
+        duration,
+        seconds,
+        sum(conversation_count) as conversation_count
+    from unioned
+    group by
+        closed_on,
+        dimension,
+        source,
+        dimension_value,
+        duration,
+        seconds
+),
+
 -- Grain: period, dimension, source, value, duration, seconds.
 in_periods as (
     select
         periods.period_grain,
         periods.period_start,
-        unioned.dimension,
-        unioned.source,
-        unioned.dimension_value,
-        unioned.duration,
-        unioned.seconds,
-        sum(unioned.conversation_count) as conversation_count
-    from unioned
-    inner join periods on unioned.closed_on = periods.day
+        on_days.dimension,
+        on_days.source,
+        on_days.dimension_value,
+        on_days.duration,
+        on_days.seconds,
+        sum(on_days.conversation_count) as conversation_count
+    from on_days
+    inner join periods on on_days.closed_on = periods.day
     group by
         periods.period_grain,
         periods.period_start,
-        unioned.dimension,
-        unioned.source,
-        unioned.dimension_value,
-        unioned.duration,
-        unioned.seconds
+        on_days.dimension,
+        on_days.source,
+        on_days.dimension_value,
+        on_days.duration,
+        on_days.seconds
 ),
 
 accumulated as (
@@ -161,6 +207,8 @@ accumulated as (
         ) as cumulative_count,
         sum(conversation_count) over (
             partition by period_grain, period_start, dimension, source, dimension_value, duration
+            order by seconds
+            rows between unbounded preceding and unbounded following
         ) as total_count
     from in_periods
 ),

@@ -13,6 +13,8 @@ select
     project_id,
     channel,
     automation_level,
+    first_agent_id,
+    first_group_id,
     closed_on,
     -- Whether amounts have a sum shows in these two: they differ where currencies do. An unknown
     -- currency is one of its own, and several in one row differ from themselves.
