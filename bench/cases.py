@@ -71,7 +71,7 @@ class Plan:
 
     Attributes:
         folder: receives a folder per case, removed again unless `keep`.
-        memory_limit: DuckDB's, for every program alike.
+        memory_limit: the pipeline's, and DuckDB's in the yardsticks.
         threads: DuckDB's, for every program alike.
         recursion_limit: seconds after which the script with the recursive query is stopped, unless
             three times the yardstick's time is more.

@@ -110,7 +110,7 @@ class Settings:
             "WAREHOUSE_DIR": str(self.warehouse_dir),
             "REGISTRY_DIR": str(self.registry_dir),
             "MEMORY_LIMIT": self.memory_limit,
-            "DUCKDB_MEMORY_LIMIT": self.duckdb_memory_limit,
+            "THROUGHLINE_DUCKDB_MEMORY": self.duckdb_memory_limit,
             "DUCKDB_THREADS": str(self.threads),
             "OVERSIZED_CONTACTS": str(self.oversized_contacts),
             "THROUGHLINE_WAREHOUSE_FILE": str(self.warehouse_file),
