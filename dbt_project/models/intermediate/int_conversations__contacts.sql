@@ -1,5 +1,5 @@
--- One row per conversation that links joined: what its contacts say together. Where several contacts give an
--- attribute that a conversation has once, the first that gives it decides.
+-- One row per conversation that links joined: what its contacts say together. Where several give
+-- an attribute that a conversation has once, the first that gives it decides.
 with contacts as (
     select * from {{ ref('int_contacts__enriched') }}
     where not is_alone

@@ -1,6 +1,6 @@
 -- One row per conversation that links joined: everything that its contacts, messages and links say.
--- A table of its own, so that the largest sort, that of all conversations, shares its memory with few
--- joins.
+-- A table of its own, so that the largest sort, that of all conversations, shares its memory with
+-- few joins.
 with linked as (
     select * from {{ ref('int_conversations__contacts') }}
 ),

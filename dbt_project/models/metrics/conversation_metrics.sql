@@ -12,8 +12,8 @@ participations as (
     select * from {{ ref('int_conversations__participations') }}
 ),
 
--- Grain: closing day, source, project, channel, automation level, and of conversations of one contact
--- its agent and group.
+-- Grain: closing day, source, project, channel, automation level, and of conversations of one
+-- contact its agent and group.
 attributed as (
     select
         measured.closed_on,

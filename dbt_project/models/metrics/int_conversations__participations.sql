@@ -1,8 +1,8 @@
 {{ config(access='private', contract={'enforced': false}) }}
 
 -- One row per closed conversation of several contacts and agent, and per such conversation and
--- group, that took part. Of a conversation of one contact, as most are, the conversation itself says
--- who it was.
+-- group, that took part. Of a conversation of one contact, as most are, the conversation itself
+-- says who it was.
 with contacts as (
     select * from {{ ref('contacts') }}
     where previous_contact_id is not null or next_contact_id is not null
