@@ -347,12 +347,21 @@ def _rejected(rejections: Sequence[Rejection] | None) -> list[str]:
 
 def _places(settings: Settings, publication: publishing.Publication) -> list[str]:
     rows = sum(model.row_count for model in publication.models)
+    copied = [
+        f"  {_shown(settings.published_dir / name / copies.LATEST)}{os.sep}  {what}"
+        for name, what in (
+            (copies.REPORTS, "the two reports as HTML"),
+            (copies.EXPORTS, "the log as CSV and Parquet"),
+        )
+        if (settings.published_dir / name / copies.LATEST).exists()
+    ]
     return [
         f"Published: version {publication.data_version}, {len(publication.models)} tables,"
         f" {_number(rows)} rows, {publication.published_at:%d %B %Y %H:%M} UTC",
         f"  {_shown(settings.published_file)}",
         f"  {_shown(settings.published_dir / 'parquet')}{os.sep}<schema>{os.sep}<table>.parquet",
         f"  {_shown(settings.published_dir / 'manifest.json')}",
+        *copied,
     ]
 
 
@@ -366,6 +375,7 @@ def _next(settings: Settings) -> list[str]:
     return [
         "Next:",
         f"  {_shown(Path(sys.executable))} -c {quoted}",
+        "  make serve   the pages and the REST resource, at http://127.0.0.1:8000",
         "  make ui      Dagster in the browser: assets, checks, schedule",
         "  make test    all tests",
     ]
