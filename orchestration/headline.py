@@ -18,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration import locks, publishing
+from orchestration import copies, locks, publishing
 from orchestration.settings import Settings
 
 WIDTH = 80
