@@ -18,6 +18,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 from serving.api import history
@@ -122,23 +123,21 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
 
 def _find(snapshot: Snapshot, keys: Sequence[Key]) -> tuple[dict[str, Row], str, dict[str, Any]]:
     """The rows of marts.conversations by id, and the condition for their parts with its values."""
-    if len(keys) == 1:
+    if len(keys) == 1 and _most_neighbours(snapshot) <= MOST_NEIGHBOURS:
         # Comparing ids costs a third of a look-up. Conversations that start in the same moment
         # are few, so all of them are read and the others left; where they are not, by id.
         [key] = keys
         moment = {"started_at": key.started_at}
         rows = snapshot.rows(
-            f"select {_CONVERSATION} from marts.conversations where started_at = $started_at"
-            f" limit {MOST_NEIGHBOURS + 1}",
+            f"select {_CONVERSATION} from marts.conversations where started_at = $started_at",
             moment,
         )
-        if len(rows) <= MOST_NEIGHBOURS:
-            mine = {
-                row["conversation_id"]: row
-                for row in rows
-                if row["conversation_id"] == key.conversation_id
-            }
-            return mine, "conversation_started_at = $started_at", moment
+        mine = {
+            row["conversation_id"]: row
+            for row in rows
+            if row["conversation_id"] == key.conversation_id
+        }
+        return mine, "conversation_started_at = $started_at", moment
     # The tables' own order finds the rows; the bounds say where to look.
     place = (
         "conversation_started_at >= $first and conversation_started_at <= $last"
@@ -157,6 +156,23 @@ def _find(snapshot: Snapshot, keys: Sequence[Key]) -> tuple[dict[str, Row], str,
         values,
     )
     return {row["conversation_id"]: row for row in rows}, place, values
+
+
+_neighbours: WeakKeyDictionary[Snapshot, int] = WeakKeyDictionary()
+
+
+def _most_neighbours(snapshot: Snapshot) -> int:
+    """How many conversations start in one moment at most; counted once per version."""
+    known = _neighbours.get(snapshot)
+    if known is None:
+        known = int(
+            snapshot.value(
+                "select coalesce(max(conversations), 0) from ("
+                "select count(*) as conversations from marts.conversations group by started_at)"
+            )
+        )
+        _neighbours[snapshot] = known
+    return known
 
 
 @cache
