@@ -30,7 +30,8 @@ def _run(settings: Settings) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "orchestration.run"],
         cwd=REPOSITORY,
-        env={**os.environ, "WAREHOUSE_DIR": str(settings.warehouse_dir)},
+        # All of them: another test may have left some in this process.
+        env={**os.environ, **settings.environment()},
         capture_output=True,
         text=True,
         check=False,

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from orchestration.settings import REPOSITORY, ServingSettings, load_serving_settings
+from orchestration.settings import REPOSITORY, ServingSettings, load_serving_settings, load_settings
 from serving.app import create_app
 from serving.snapshot import Snapshot, Snapshots
 
@@ -47,17 +47,20 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
             landing = shared / "served-landing"
             sample = REPOSITORY / "seeds" / "sample_logs"
             shutil.copytree(sample, landing, ignore=shutil.ignore_patterns("transfers"))
-            _run(landing, folder)
+            publish(landing, folder)
             shutil.copytree(sample, landing, dirs_exist_ok=True)
-            _run(landing, folder)
+            publish(landing, folder)
     return folder
 
 
-def _run(landing: Path, folder: Path) -> None:
+def publish(landing: Path, folder: Path) -> None:
+    """Run the pipeline over a landing zone into a warehouse folder."""
+    settings = load_settings({"LANDING_DIR": str(landing), "WAREHOUSE_DIR": str(folder)})
     done = subprocess.run(
         [sys.executable, "-m", "orchestration.run"],
         cwd=REPOSITORY,
-        env={**os.environ, "LANDING_DIR": str(landing), "WAREHOUSE_DIR": str(folder)},
+        # All settings: another test may have left some in this process.
+        env={**os.environ, **settings.environment(), "SCHEDULED_EXPORTS": "off"},
         capture_output=True,
         text=True,
     )
@@ -81,6 +84,14 @@ def client(settings: ServingSettings) -> Iterator[TestClient]:
     """A client of the application without a key, as on loopback; redirects are not followed."""
     with TestClient(create_app(settings), follow_redirects=False) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _no_cookie_stays(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The client is shared: a language that one test asks for is no other test's."""
+    yield
+    if "client" in request.fixturenames:
+        request.getfixturevalue("client").cookies.clear()
 
 
 @pytest.fixture

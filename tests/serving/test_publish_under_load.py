@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,9 +12,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from orchestration.settings import REPOSITORY
 from serving.snapshot import Snapshot
-from tests.serving.conftest import serve
+from tests.serving.conftest import publish, serve
 
 CLIENTS = 50
 LATE = (
@@ -40,14 +36,7 @@ def _publish(landing: Path, folder: Path, number: int) -> None:
     file = landing / "bluewing_travel" / "contacts" / f"late_{number}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(LATE.format(number=number))
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestration.run"],
-        cwd=REPOSITORY,
-        env={**os.environ, "LANDING_DIR": str(landing), "WAREHOUSE_DIR": str(folder)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    publish(landing, folder)
 
 
 def test_fifty_clients_read_through_a_publication(
