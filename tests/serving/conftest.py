@@ -87,9 +87,8 @@ def client(settings: ServingSettings) -> Iterator[TestClient]:
 
 
 @pytest.fixture(autouse=True)
-def _no_cookie_stays(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The client is shared: a language that one test asks for is no other test's."""
-    yield
+def _no_cookie_stays(request: pytest.FixtureRequest) -> None:
+    """The client is shared: a language that an earlier test asked for is not this one's."""
     if "client" in request.fixturenames:
         request.getfixturevalue("client").cookies.clear()
 

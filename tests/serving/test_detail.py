@@ -29,13 +29,6 @@ EVIL_ID = 'evil"><script>alert(4)</script>/ 100% é ?#:'
 LINKS = "javascript:alert(5) data:text/html,x https://example.org/a?b=1&c=2, http://[broken"
 
 
-@pytest.fixture
-def client(client: TestClient) -> TestClient:
-    """The client, with no language of an earlier test remembered."""
-    client.cookies.clear()
-    return client
-
-
 def _page(client: TestClient, id: str, **parameters: str) -> str:
     answer = client.get(f"/conversations/{quote(id, safe='')}", params=parameters)
     assert answer.status_code == 200, answer.text[:300]

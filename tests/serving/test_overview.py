@@ -7,20 +7,12 @@ import re
 from datetime import date
 from urllib.parse import parse_qsl
 
-import pytest
 from fastapi.testclient import TestClient
 
 from serving import filters, i18n, labels
 from serving.snapshot import Snapshot
 
 FIRST, LAST = date(2026, 10, 1), date(2026, 10, 31)
-
-
-@pytest.fixture
-def client(client: TestClient) -> TestClient:
-    """The client, with no language of an earlier test remembered."""
-    client.cookies.clear()
-    return client
 
 
 def _text(client: TestClient, language: str = "en") -> str:

@@ -32,13 +32,6 @@ QUESTIONS = [
 ]
 
 
-@pytest.fixture
-def client(client: TestClient) -> TestClient:
-    """The client, with no language of an earlier test remembered."""
-    client.cookies.clear()
-    return client
-
-
 class Marts:
     """The rows of the marts, read whole and counted in Python."""
 
