@@ -81,7 +81,7 @@ def resolve(snapshot: Snapshot, id: str, source: str = "") -> list[Match]:
     # Comparing texts costs a quarter of a look-up, and few ids, mostly none, share a hash.
     rows = [
         row
-        for row in snapshot.rows(
+        for row in snapshot.look_up(
             "select id, id_kind, source, conversation_id, conversation_started_at, since, reason"
             f" from marts.conversation_ids where id_hash = {ID_HASH}",
             {"id": id},
@@ -134,7 +134,7 @@ CONTACT_COLUMNS = """
 
 def contacts(snapshot: Snapshot, key: Key) -> list[Row]:
     """CONTACT_COLUMNS of the rows of marts.contacts, in order."""
-    return snapshot.rows(
+    return snapshot.look_up(
         f"select {CONTACT_COLUMNS} from marts.contacts where {_LIES_THERE} order by contact_no",
         key.values,
     )
@@ -142,7 +142,7 @@ def contacts(snapshot: Snapshot, key: Key) -> list[Row]:
 
 def transfers(snapshot: Snapshot, key: Key) -> list[Row]:
     """The rows of marts.transfers, in the order in which they were asked for."""
-    return snapshot.rows(
+    return snapshot.look_up(
         f"select * from marts.transfers where {_LIES_THERE} order by requested_at, transfer_id",
         key.values,
     )
@@ -164,7 +164,7 @@ def messages(
         limit: at most so many; all when None.
         characters: stop before the bodies add up to more; the first one comes whatever its length.
     """
-    return snapshot.rows(
+    return snapshot.look_up(
         "select * exclude (characters_so_far) from (select *, sum(length(body)) over"
         " (order by message_no rows unbounded preceding) as characters_so_far"
         f" from marts.messages where {_LIES_THERE}"
@@ -182,7 +182,7 @@ def messages(
 
 def message_times(snapshot: Snapshot, key: Key) -> list[Row]:
     """message_no, contact_id, sent_at and author_kind of every message, in order."""
-    return snapshot.rows(
+    return snapshot.look_up(
         "select message_no, contact_id, sent_at, author_kind from marts.messages"
         f" where {_LIES_THERE} order by message_no",
         key.values,
@@ -191,7 +191,7 @@ def message_times(snapshot: Snapshot, key: Key) -> list[Row]:
 
 def ratings(snapshot: Snapshot, key: Key) -> list[Row]:
     """The rows of marts.ratings, in the order in which they were given."""
-    return snapshot.rows(
+    return snapshot.look_up(
         f"select * from marts.ratings where {_LIES_THERE} order by answered_at, rating_id",
         key.values,
     )
@@ -199,7 +199,7 @@ def ratings(snapshot: Snapshot, key: Key) -> list[Row]:
 
 def transactions(snapshot: Snapshot, key: Key) -> list[Row]:
     """The rows of marts.transactions, in order."""
-    return snapshot.rows(
+    return snapshot.look_up(
         f"select * from marts.transactions where {_LIES_THERE}"
         " order by occurred_at, transaction_id",
         key.values,

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import duckdb
@@ -24,6 +25,10 @@ import duckdb
 from orchestration.settings import ServingSettings
 
 MANIFEST_NAME = "manifest.json"
+# What finds the rows by the table's order and reads no column in vain. The others pay off in
+# questions that read much.
+LOOK_UP_OPTIMIZERS = ("expression_rewriter", "filter_pullup", "filter_pushdown", "unused_columns")
+_ATTACHED = "snapshot"
 Parameters = Mapping[str, Any]
 Row = dict[str, Any]
 
@@ -109,6 +114,26 @@ class Snapshot:
             self._connection.execute("set global TimeZone = 'UTC'")
             self._connection.execute("set enable_external_access = false")
             self._connection.execute("set lock_configuration = true")
+        self._look_ups = _look_up_engine(self.path, settings.memory_limit)
+        self._idle: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
+
+    def look_up(self, sql: str, parameters: Parameters) -> list[Row]:
+        """All rows of a query that reads a few rows of one table; see `rows`.
+
+        Such a query costs its planning and little else, so an engine of its own plans it with the
+        few steps that it needs and runs it in one thread: half the work.
+        """
+        try:
+            cursor = self._idle.get_nowait()
+        except Empty:
+            cursor = self._look_ups.cursor()
+            cursor.execute(f"use {_ATTACHED}")
+            # One transaction for good: nothing ever changes here, and beginning one costs a tenth.
+            cursor.execute("begin")
+        found = _fetched(cursor, sql, parameters)
+        # After an error it is not put back: whatever state it is in, nobody meets it.
+        self._idle.put(cursor)
+        return found
 
     def rows(
         self, sql: str, parameters: Parameters | None = None, *, seconds: float | None = None
@@ -124,9 +149,7 @@ class Snapshot:
             QueryTooLongError: it took longer, or needed more memory than there is.
         """
         with self._cursor(seconds) as cursor:
-            cursor.execute(sql, dict(parameters or {}))
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return _fetched(cursor, sql, parameters or {})
 
     def row(self, sql: str, parameters: Parameters | None = None) -> Row | None:
         """The first row of a query, None when it has none."""
@@ -155,6 +178,39 @@ class Snapshot:
         finally:
             self._watch.stop(deadline)
             cursor.close()
+
+
+def _look_up_engine(file: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
+    """A second engine over a file. One process has one engine per file that it opens, so this one
+    opens nothing and attaches the file.
+    """
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": memory_limit,
+            "threads": 1,
+            "temp_directory": "",
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+    literal = str(file).replace("'", "''")
+    connection.execute(f"attach '{literal}' as {_ATTACHED} (read_only)")
+    connection.execute("set global TimeZone = 'UTC'")
+    known = [
+        name for (name,) in connection.execute("select name from duckdb_optimizers()").fetchall()
+    ]
+    unneeded = ",".join(name for name in known if name not in LOOK_UP_OPTIMIZERS)
+    connection.execute(f"set global disabled_optimizers = '{unneeded}'")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
+def _fetched(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters) -> list[Row]:
+    cursor.execute(sql, dict(parameters))
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 class Snapshots:

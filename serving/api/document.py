@@ -86,10 +86,11 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
     if not keys:
         return []
     found, place, values = _find(snapshot, keys)
+    ask = snapshot.look_up if len(keys) == 1 else snapshot.rows
 
     def parts(table: str, columns: str, *order: str) -> dict[str, list[Row]]:
         by_id: dict[str, list[Row]] = defaultdict(list)
-        for row in snapshot.rows(f"select {columns} from marts.{table} where {place}", values):
+        for row in ask(f"select {columns} from marts.{table} where {place}", values):
             by_id[row["conversation_id"]].append(row)
         for rows in by_id.values():
             # Sorted here: a query that sorts costs more than the rows of a page.
@@ -128,7 +129,7 @@ def _find(snapshot: Snapshot, keys: Sequence[Key]) -> tuple[dict[str, Row], str,
         # are few, so all of them are read and the others left; where they are not, by id.
         [key] = keys
         moment = {"started_at": key.started_at}
-        rows = snapshot.rows(
+        rows = snapshot.look_up(
             f"select {_CONVERSATION} from marts.conversations where started_at = $started_at",
             moment,
         )

@@ -138,7 +138,7 @@ def _connect(job: Job, target: str) -> duckdb.DuckDBPyConnection:
         read_only=True,
         config={
             "memory_limit": job.memory_limit,
-            "threads": job.threads,
+            "threads": FORMATS[job.format].threads,
             "temp_directory": str(job.spill_dir),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

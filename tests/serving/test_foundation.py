@@ -254,6 +254,28 @@ def test_a_query_that_takes_too_long_is_stopped(snapshot: Snapshot) -> None:
     assert snapshot.value("select 1") == 1
 
 
+def test_a_look_up_finds_what_a_query_finds(snapshot: Snapshot) -> None:
+    for table in ("contacts", "messages", "transfers", "ratings", "transactions"):
+        sql = (
+            f"select * from marts.{table} where conversation_started_at = $at"
+            " and conversation_id = $id order by all"
+        )
+        for row in snapshot.rows(
+            "select started_at as at, conversation_id as id from marts.conversations"
+            " order by transaction_count desc, transfer_count desc, id limit 20"
+        ):
+            assert snapshot.look_up(sql, row) == snapshot.rows(sql, row)
+
+
+def test_a_look_up_that_fails_spoils_no_other(snapshot: Snapshot) -> None:
+    for _ in range(3):
+        with pytest.raises(Exception, match="nothing_like_it"):
+            snapshot.look_up("select * from marts.nothing_like_it where a = $a", {"a": 1})
+        assert snapshot.look_up("select $a as a", {"a": 1}) == [{"a": 1}]
+    with pytest.raises(Exception, match=r"(?i)permission|disabled"):
+        snapshot.look_up("select * from read_csv($a)", {"a": "/etc/passwd"})
+
+
 def test_the_snapshot_gives_no_way_to_other_files(snapshot: Snapshot) -> None:
     for sql in (
         "select * from read_csv('/etc/passwd')",
