@@ -409,7 +409,7 @@ def test_a_job_arrives_as_it_was() -> None:
         "number": 1.5,
         "nothing": None,
     }
-    job = Job(Path("/a"), "csv", [Table("t", "select 1", values, ["a"])], Path("/b"), "1GB", 2)
+    job = Job(Path("/a"), "csv", [Table("t", "select 1", values, ["a"])], Path("/b"), "1GB")
     assert Job.from_json(job.to_json()) == job
 
 
