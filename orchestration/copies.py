@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,7 +79,7 @@ def write(settings: Settings, *, progress: Progress | None = None) -> Copies:
     published = settings.published_dir
     with locks.held(settings, "copies", wait_seconds=_WAIT_SECONDS):
         for left_behind in published.glob(f"{_WORK_PREFIX}*"):
-            _remove(left_behind)
+            publishing.remove(left_behind)
         current = publishing.current(settings)
         if current is None:
             raise CopyError("Nothing is published yet, so there is nothing to copy.")
@@ -115,14 +114,14 @@ def _make(
         files = sorted(path for path in work.iterdir() if path.is_file())
         for file in files:
             file.chmod(0o444)
-            _sync(file)
-        _sync(work)
+            publishing.sync(file)
+        publishing.sync(work)
         target.parent.mkdir(exist_ok=True)
         work.replace(target)
-        _sync(target.parent)
+        publishing.sync(target.parent)
         return [target / file.name for file in files]
     finally:
-        _remove(work)
+        publishing.remove(work)
 
 
 def _write_reports(settings: Settings, current: Publication, folder: Path, tell: Progress) -> None:
@@ -154,16 +153,8 @@ def _write_exports(settings: Settings, current: Publication, folder: Path, tell:
 
 def _point(link: Path, version: str) -> None:
     """Make the link lead to the version, atomically; nothing when it does already."""
-    if link.is_symlink() and link.readlink() == Path(version):
-        return
-    draft = link.parent.parent / f"{_WORK_PREFIX}{secrets.token_hex(4)}"
-    if link.is_dir() and not link.is_symlink():
-        # A backup that follows links restores a folder here, over which no link can be renamed.
-        link.replace(draft)
-        _remove(draft)
-    # Relative, so that the folder can be moved or mounted elsewhere.
-    draft.symlink_to(version, target_is_directory=True)
-    draft.replace(link)
+    if not link.is_symlink() or link.readlink() != Path(version):
+        publishing.replace_with_symlink(version, link)
 
 
 def _prune(settings: Settings) -> None:
@@ -179,19 +170,4 @@ def _prune(settings: Settings) -> None:
                 # Out of sight in one step, so that nobody finds half a folder.
                 aside = published / f"{_WORK_PREFIX}{secrets.token_hex(4)}"
                 path.replace(aside)
-                _remove(aside)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+                publishing.remove(aside)

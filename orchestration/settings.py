@@ -138,8 +138,9 @@ class ServingSettings:
         api_key: a key given in the environment; empty when there is none.
         keys_file: the hashed keys that `python -m serving.keys` manages.
         spill_dir: where a query that needs more memory than it may have writes for a while.
-        memory_limit: DuckDB's memory limit, for example `2GB`.
-        threads: DuckDB's threads.
+        memory_limit: DuckDB's memory limit, for example `2GB`: of the engine for questions and of
+            the one for look-ups, each.
+        threads: DuckDB's threads, for questions; a look-up has one.
         query_seconds: a query that takes longer is stopped.
         export_seconds: an export that takes longer is stopped.
         requests_per_minute: what one key may ask for, evenly spread with a burst of a sixth of it.

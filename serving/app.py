@@ -24,6 +24,9 @@ from serving.web import STATIC, page
 
 API_PREFIX = "/api/"
 
+#: What the framework itself says, for the catalogues.
+_FRAMEWORK = (i18n.mark("Not Found"), i18n.mark("Method Not Allowed"))
+
 log = logging.getLogger("throughline.serving")
 
 

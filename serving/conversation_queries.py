@@ -10,13 +10,11 @@ one place whatever the size of the snapshot; that pair is a `Key`.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
-from weakref import WeakKeyDictionary
 
 from serving.filters import ID_HASH
 from serving.snapshot import Row, Snapshot
@@ -242,16 +240,12 @@ class Directory:
         return (known and known["project_name"]) or project_id or ""
 
 
-_directories: WeakKeyDictionary[Snapshot, Directory] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
 def directory(snapshot: Snapshot) -> Directory:
     """The names of a snapshot, read once per version."""
-    with _lock:
-        known = _directories.get(snapshot)
-    if known:
-        return known
+    return snapshot.once(_directory)
+
+
+def _directory(snapshot: Snapshot) -> Directory:
     agents: dict[tuple[str, str], Row] = {}
     groups: dict[tuple[str, str], str] = {}
     # What holds now comes last and stays; a group that nobody is in any more keeps its last name.
@@ -266,9 +260,7 @@ def directory(snapshot: Snapshot) -> Directory:
         (row["source"], row["project_id"]): row
         for row in snapshot.rows("select * from marts.projects")
     }
-    made = Directory(agents, groups, projects)
-    with _lock:
-        return _directories.setdefault(snapshot, made)
+    return Directory(agents, groups, projects)
 
 
 MOST_HASHES = 200

@@ -204,11 +204,6 @@ class Filter:
         extra = [(name, str(value)) for name, value in more.items() if value not in (None, "")]
         return urlencode(self.pairs() + extra)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is asked for but perhaps a period."""
-        return all(name in ("on", "from", "to") for name, _ in self.pairs())
-
     def conditions(self, *, windowed: bool = False) -> list[Condition]:
         """What the where clause holds, the free text left out (see `search`).
 

@@ -213,7 +213,8 @@ def period(grain: str, start: date) -> str:
     if grain == "week":
         last = start + timedelta(days=min(6, (date.max - start).days))
         first = format_date(start, format="d MMM", locale=_locale())
-        return f"{gettext('week')} {start.isocalendar().week}, {first} – {day(last)}"
+        week = gettext("week")
+        return f"{week} {start.isocalendar().week}, {first} – {day(last)}"
     return day(start)
 
 

@@ -14,14 +14,12 @@ import base64
 import json
 import math
 import re
-import threading
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from serving import filters
 from serving.conversation_queries import Key
@@ -429,16 +427,12 @@ class Choices:
     bounds: list[datetime]
 
 
-_choices: WeakKeyDictionary[Snapshot, Choices] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
 def choices(snapshot: Snapshot) -> Choices:
     """The choices of a version, read once."""
-    with _lock:
-        known = _choices.get(snapshot)
-    if known:
-        return known
+    return snapshot.once(_choices)
+
+
+def _choices(snapshot: Snapshot) -> Choices:
     listed = (
         "select distinct {0} as value from marts.conversations where {0} is not null order by 1"
     )
@@ -456,12 +450,10 @@ def choices(snapshot: Snapshot) -> Choices:
         " group by rowid // $rows order by bound",
         {"rows": WINDOW_ROWS},
     )
-    made = Choices(
+    return Choices(
         sources=columns["source"],
         channels=columns["channel"],
         languages=columns["language"],
         tags=sorted(row["tag"] for row in tags),
         bounds=sorted({row["bound"] for row in bounds}),
     )
-    with _lock:
-        return _choices.setdefault(snapshot, made)

@@ -12,16 +12,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import duckdb
 
+from orchestration.metric_definitions import Metric
 from orchestration.settings import ServingSettings
 
 MANIFEST_NAME = "manifest.json"
@@ -31,6 +31,7 @@ LOOK_UP_OPTIMIZERS = ("expression_rewriter", "filter_pullup", "filter_pushdown",
 _ATTACHED = "snapshot"
 Parameters = Mapping[str, Any]
 Row = dict[str, Any]
+Made = TypeVar("Made")
 
 
 class NothingPublishedError(RuntimeError):
@@ -41,33 +42,6 @@ class QueryTooLongError(RuntimeError):
     """A query took longer than it may, or needed more memory than it may have."""
 
 
-@dataclass(frozen=True)
-class MetricDefinition:
-    """How a metric is defined, from the metric YAML by way of the manifest.
-
-    Attributes:
-        name: the metric's name in the semantic layer.
-        label: what a chart shows.
-        description: what it counts, in words.
-        formula: over columns of the mart, or over other metrics.
-        grain: `conversation` or `contact`.
-        anchor: the column whose day the figure belongs to.
-        unit: of the figure.
-        source: who defines it.
-        column: `<model>.<column>` that shows it.
-    """
-
-    name: str
-    label: str
-    description: str
-    formula: str
-    grain: str
-    anchor: str
-    unit: str
-    source: str
-    column: str
-
-
 class Snapshot:
     """One published version.
 
@@ -75,8 +49,7 @@ class Snapshot:
         version: the data version.
         published_at: when it was published, in UTC.
         path: the version's own DuckDB file.
-        metrics: definitions by `<model>.<column>`.
-        descriptions: column descriptions by `<schema>.<model>.<column>`.
+        metrics: definitions by the `<model>.<column>` that shows them.
     """
 
     def __init__(self, settings: ServingSettings, manifest: Mapping[str, Any]) -> None:
@@ -84,15 +57,7 @@ class Snapshot:
         self.published_at = datetime.fromisoformat(manifest["published_at"])
         self.path: Path = settings.published_dir / manifest["database"]["path"]
         self.metrics = {
-            metric["column"]: MetricDefinition(
-                **{field: metric[field] for field in MetricDefinition.__dataclass_fields__}
-            )
-            for metric in manifest.get("metrics", [])
-        }
-        self.descriptions: dict[str, str] = {
-            f"{model['schema']}.{model['name']}.{column['name']}": column["description"]
-            for model in manifest["models"]
-            for column in model["columns"]
+            metric["column"]: Metric(**metric) for metric in manifest.get("metrics", [])
         }
         self._limit = settings.query_seconds
         self._watch = _Watch()
@@ -116,12 +81,31 @@ class Snapshot:
             self._connection.execute("set lock_configuration = true")
         self._look_ups = _look_up_engine(self.path, settings.memory_limit)
         self._idle: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
+        self._made: dict[Callable[[Snapshot], Any], Any] = {}
+        self._making = threading.Lock()
+
+    def once(self, make: Callable[[Snapshot], Made]) -> Made:
+        """What a function makes of this version, kept for as long as the version is served.
+
+        Args:
+            make: a function of a module, which is what the result is kept under. Two requests may
+                both call it at first; all get the same result.
+        """
+        with self._making:
+            if make in self._made:
+                return cast(Made, self._made[make])
+        made = make(self)
+        with self._making:
+            return cast(Made, self._made.setdefault(make, made))
 
     def look_up(self, sql: str, parameters: Parameters) -> list[Row]:
-        """All rows of a query that reads a few rows of one table; see `rows`.
+        """All rows of a query that reads a few rows of one table.
 
         Such a query costs its planning and little else, so an engine of its own plans it with the
-        few steps that it needs and runs it in one thread: half the work.
+        few steps that it needs and runs it in one thread (decision 0007).
+
+        Raises:
+            QueryTooLongError: as `rows`.
         """
         try:
             cursor = self._idle.get_nowait()
@@ -130,7 +114,8 @@ class Snapshot:
             cursor.execute(f"use {_ATTACHED}")
             # One transaction for good: nothing ever changes here, and beginning one costs a tenth.
             cursor.execute("begin")
-        found = _fetched(cursor, sql, parameters)
+        with self._limited(cursor, None):
+            found = _fetched(cursor, sql, parameters)
         # After an error it is not put back: whatever state it is in, nobody meets it.
         self._idle.put(cursor)
         return found
@@ -148,7 +133,7 @@ class Snapshot:
         Raises:
             QueryTooLongError: it took longer, or needed more memory than there is.
         """
-        with self._cursor(seconds) as cursor:
+        with closing(self._connection.cursor()) as cursor, self._limited(cursor, seconds):
             return _fetched(cursor, sql, parameters or {})
 
     def row(self, sql: str, parameters: Parameters | None = None) -> Row | None:
@@ -161,23 +146,18 @@ class Snapshot:
         found = self.row(sql, parameters)
         return next(iter(found.values())) if found else None
 
-    def has_table(self, schema: str, name: str) -> bool:
-        """Whether the version holds a model."""
-        return any(key.startswith(f"{schema}.{name}.") for key in self.descriptions)
-
     @contextmanager
-    def _cursor(self, seconds: float | None) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._connection.cursor()
+    def _limited(self, cursor: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+        """Stop what the cursor does when its time is up, and say so in this module's words."""
         deadline = self._watch.start(cursor, seconds or self._limit)
         try:
-            yield cursor
+            yield
         except duckdb.InterruptException:
             raise QueryTooLongError("the query took longer than it may") from None
         except duckdb.OutOfMemoryException:
             raise QueryTooLongError("the query needed more memory than it may have") from None
         finally:
             self._watch.stop(deadline)
-            cursor.close()
 
 
 def _look_up_engine(file: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
@@ -243,7 +223,7 @@ class Snapshots:
                 manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
                 if self._snapshot is None or self._snapshot.version != manifest["data_version"]:
                     self._snapshot = Snapshot(self._settings, manifest)
-            except (OSError, ValueError, KeyError, duckdb.Error) as error:
+            except (OSError, ValueError, KeyError, TypeError, duckdb.Error) as error:
                 return self._held(f"{manifest_file} cannot be served: {error}")
             self._seen = seen
             return self._snapshot

@@ -14,7 +14,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from serving import filters
 from serving.filters import NONE, Condition, Filter
@@ -464,14 +463,17 @@ class Answer:
 
 
 MOST_ANSWERS = 50
-_answers: WeakKeyDictionary[Snapshot, OrderedDict[Question, Answer]] = WeakKeyDictionary()
 _lock = threading.Lock()
+
+
+def _answers(snapshot: Snapshot) -> OrderedDict[Question, Answer]:
+    return OrderedDict()
 
 
 def answer(snapshot: Snapshot, question: Question) -> Answer:
     """The figures of a question; a version's answers stay true, so the latest ones are kept."""
     with _lock:
-        known = _answers.setdefault(snapshot, OrderedDict())
+        known = snapshot.once(_answers)
         if question in known:
             known.move_to_end(question)
             return known[question]

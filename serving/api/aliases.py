@@ -10,11 +10,9 @@ kept, for as long as the version is served.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from weakref import WeakKeyDictionary
 
 from serving.snapshot import Snapshot
 
@@ -36,16 +34,12 @@ class Alias:
     reason: str
 
 
-_kept: WeakKeyDictionary[Snapshot, Mapping[str, tuple[Alias, ...]]] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
 def aliases(snapshot: Snapshot) -> Mapping[str, tuple[Alias, ...]]:
     """Former ids and missing contacts by current conversation id, in the order of kind and id."""
-    with _lock:
-        known = _kept.get(snapshot)
-    if known is not None:
-        return known
+    return snapshot.once(_aliases)
+
+
+def _aliases(snapshot: Snapshot) -> Mapping[str, tuple[Alias, ...]]:
     found: dict[str, tuple[Alias, ...]] = {}
     for row in snapshot.rows(
         "select conversation_id, id, id_kind, since, reason from marts.conversation_ids"
@@ -53,5 +47,4 @@ def aliases(snapshot: Snapshot) -> Mapping[str, tuple[Alias, ...]]:
     ):
         made = Alias(row["id"], row["id_kind"], row["since"], row["reason"])
         found[row["conversation_id"]] = (*found.get(row["conversation_id"], ()), made)
-    with _lock:
-        return _kept.setdefault(snapshot, found)
+    return found

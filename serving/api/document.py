@@ -18,7 +18,6 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 from urllib.parse import quote
-from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 from serving.api import history
@@ -124,7 +123,7 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
 
 def _find(snapshot: Snapshot, keys: Sequence[Key]) -> tuple[dict[str, Row], str, dict[str, Any]]:
     """The rows of marts.conversations by id, and the condition for their parts with its values."""
-    if len(keys) == 1 and _most_neighbours(snapshot) <= MOST_NEIGHBOURS:
+    if len(keys) == 1 and snapshot.once(_most_neighbours) <= MOST_NEIGHBOURS:
         # Comparing ids costs a third of a look-up. Conversations that start in the same moment
         # are few, so all of them are read and the others left; where they are not, by id.
         [key] = keys
@@ -159,21 +158,14 @@ def _find(snapshot: Snapshot, keys: Sequence[Key]) -> tuple[dict[str, Row], str,
     return {row["conversation_id"]: row for row in rows}, place, values
 
 
-_neighbours: WeakKeyDictionary[Snapshot, int] = WeakKeyDictionary()
-
-
 def _most_neighbours(snapshot: Snapshot) -> int:
-    """How many conversations start in one moment at most; counted once per version."""
-    known = _neighbours.get(snapshot)
-    if known is None:
-        known = int(
-            snapshot.value(
-                "select coalesce(max(conversations), 0) from ("
-                "select count(*) as conversations from marts.conversations group by started_at)"
-            )
+    """How many conversations start in one moment at most."""
+    return int(
+        snapshot.value(
+            "select coalesce(max(conversations), 0) from ("
+            "select count(*) as conversations from marts.conversations group by started_at)"
         )
-        _neighbours[snapshot] = known
-    return known
+    )
 
 
 @cache

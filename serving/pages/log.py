@@ -123,7 +123,6 @@ DAYS = (
 )
 YES_NO = {"yes": mark("Yes"), "no": mark("No")}
 PERIODS = {"opened": mark("Opening"), "closed": mark("Closing")}
-ENDS = {"agent": mark("agents"), "group": mark("groups"), "kind": mark("kinds of respondent")}
 MISSING = mark("none")
 COLUMNS = (
     ("opened", mark("Opened")),

@@ -48,7 +48,7 @@
   const draw = element => {
     if (!window.echarts) return;
     const option = JSON.parse(element.dataset.chart);
-    const { unit, digits, links } = option.throughline || {};
+    const { unit, digits } = option.throughline || {};
     delete option.throughline;
     const format = formatter(unit, digits);
     const text = colour('--muted'), line = colour('--line');
@@ -80,15 +80,7 @@
     const chart = echarts.getInstanceByDom(element) || echarts.init(element, null, { renderer: 'svg' });
     chart.setOption(option, true);
     chart.off('click');
-    if (links) {
-      // The page says where a point leads: by the name of the category, or of the item itself.
-      chart.on('click', event => {
-        const target = (event.data && event.data.link) || links[event.dataIndex];
-        if (target) location.assign(target);
-      });
-    } else {
-      chart.on('click', event => { if (event.data && event.data.link) location.assign(event.data.link); });
-    }
+    chart.on('click', event => { if (event.data && event.data.link) location.assign(event.data.link); });
   };
   const drawAll = within => within.querySelectorAll('[data-chart]').forEach(draw);
   let resized;

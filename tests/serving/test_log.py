@@ -7,7 +7,6 @@ import html
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -72,12 +71,10 @@ def _all_pages(snapshot: Snapshot, wanted: Filter, **view: Any) -> list[log_quer
 
 
 @pytest.fixture
-def small_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_windows(monkeypatch: pytest.MonkeyPatch, snapshot: Snapshot) -> None:
     """Windows of a hundred conversations, so that the sample has many."""
     monkeypatch.setattr(log_queries, "WINDOW_ROWS", 100)
-    log_queries._choices.clear()
-    yield
-    log_queries._choices.clear()
+    monkeypatch.setattr(snapshot, "_made", {})
 
 
 @pytest.mark.usefixtures("small_windows")

@@ -586,11 +586,7 @@ def test_every_measure_is_defined_and_its_definition_is_french_too(snapshot: Sna
         "currency",
     }
     for kind in KINDS.values():
-        columns = {
-            name.rpartition(".")[2]
-            for name in snapshot.descriptions
-            if name.startswith(f"reports.{kind.model}.")
-        }
+        columns = {row["column_name"] for row in snapshot.rows(f"describe reports.{kind.model}")}
         assert set(kind.measures) == columns - figures
         english = definitions(snapshot, kind)
         assert [each.anchor for each in english] == [f"def-{name}" for name in kind.measures]

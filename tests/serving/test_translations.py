@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 
 from orchestration.settings import REPOSITORY
 from serving import i18n
+from serving.snapshot import Snapshot
 
 SERVING = REPOSITORY / "serving"
 METHODS = [("templates/**.html", "jinja2.ext.babel_extract"), ("**.py", "python")]
@@ -54,6 +55,23 @@ def test_every_text_is_translated(language: str) -> None:
     translated = _translated(language)
     missing = sorted(text for text in _texts() if not all(translated.get(text, ("",))))
     assert not missing
+
+
+@pytest.mark.parametrize("language", [name for name in i18n.LANGUAGES if name != "en"])
+def test_no_translation_is_left_over(language: str, snapshot: Snapshot) -> None:
+    # The words of the metrics come with the data.
+    defined = {
+        text
+        for metric in snapshot.metrics.values()
+        for text in (
+            metric.label,
+            metric.description,
+            metric.unit,
+            metric.source,
+            metric.source.partition(", ")[0],
+        )
+    }
+    assert sorted(set(_translated(language)) - _texts() - defined) == []
 
 
 @pytest.mark.parametrize("language", [name for name in i18n.LANGUAGES if name != "en"])
