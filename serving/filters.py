@@ -250,9 +250,11 @@ class Filter:
                 " group by messages.conversation_started_at, messages.conversation_id"
                 f" having {having}"
             )
+        # As one list, of which DuckDB expects little: of a table that it expects much of, it would
+        # rather read and hash every conversation than the hits.
         return Condition(
             "(conversations.started_at, conversations.conversation_id) in ("
-            "select (hits.conversation_started_at, hits.conversation_id)"
+            "select unnest(list((hits.conversation_started_at, hits.conversation_id)))"
             f" from ({found}) as hits)",
             _merged([word.condition for word in words]),
         )
@@ -630,8 +632,8 @@ class _Word:
     def condition(self) -> Condition:
         """That a message holds it.
 
-        In a message of plain ASCII no letter has an accent, and an expression that begins with a
-        letter and not with a choice of letters is twice as fast.
+        In a message of plain ASCII no letter has an accent, and an expression that knows of none
+        is up to twice as fast.
         """
         spelled, plain = f"word_{self.number}", f"plain_{self.number}"
         return Condition(
@@ -640,7 +642,7 @@ class _Word:
             f" else regexp_matches(messages.body, ${spelled}) end)",
             {
                 spelled: _pattern(self.text),
-                plain: "(?i)" + "".join(map(_plain_letter, _folded(self.text))),
+                plain: "".join(map(_ascii_letter, _folded(self.text))),
             },
         )
 
@@ -701,6 +703,14 @@ def _plain_letter(letter: str) -> str:
         return r"\s+"
     # What a regular expression would read as its own.
     return re.sub(r"([^\w])", r"\\\1", letter) if letter.isascii() else letter
+
+
+def _ascii_letter(letter: str) -> str:
+    # In both cases by hand: to (?i), s and k have a third form each that is no ASCII, with which a
+    # search takes more than twice as long.
+    if letter.isascii() and letter.isalpha():
+        return f"[{letter}{letter.upper()}]"
+    return _plain_letter(letter)
 
 
 def _moment(day: date, days: int) -> datetime:

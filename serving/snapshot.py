@@ -28,6 +28,8 @@ MANIFEST_NAME = "manifest.json"
 # What finds the rows by the table's order and reads no column in vain. The others pay off in
 # questions that read much.
 LOOK_UP_OPTIMIZERS = ("expression_rewriter", "filter_pullup", "filter_pushdown", "unused_columns")
+# Kept parsed, per cursor.
+MOST_STATEMENTS = 100
 _ATTACHED = "snapshot"
 Parameters = Mapping[str, Any]
 Row = dict[str, Any]
@@ -80,7 +82,7 @@ class Snapshot:
             self._connection.execute("set enable_external_access = false")
             self._connection.execute("set lock_configuration = true")
         self._look_ups = _look_up_engine(self.path, settings.memory_limit)
-        self._idle: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
+        self._idle: SimpleQueue[_LookUps] = SimpleQueue()
         self._made: dict[Callable[[Snapshot], Any], Any] = {}
         self._making = threading.Lock()
 
@@ -108,16 +110,13 @@ class Snapshot:
             QueryTooLongError: as `rows`.
         """
         try:
-            cursor = self._idle.get_nowait()
+            idle = self._idle.get_nowait()
         except Empty:
-            cursor = self._look_ups.cursor()
-            cursor.execute(f"use {_ATTACHED}")
-            # One transaction for good: nothing ever changes here, and beginning one costs a tenth.
-            cursor.execute("begin")
-        with self._limited(cursor, None):
-            found = _fetched(cursor, sql, parameters)
+            idle = _LookUps(self._look_ups.cursor())
+        with self._limited(idle.cursor, None):
+            found = _fetched(idle.cursor, idle.statement(sql), parameters)
         # After an error it is not put back: whatever state it is in, nobody meets it.
-        self._idle.put(cursor)
+        self._idle.put(idle)
         return found
 
     def rows(
@@ -187,8 +186,30 @@ def _look_up_engine(file: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _fetched(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters) -> list[Row]:
-    cursor.execute(sql, dict(parameters))
+class _LookUps:
+    """A cursor of the look-up engine, for one thread at a time."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self.cursor = cursor
+        cursor.execute(f"use {_ATTACHED}")
+        # One transaction for good: nothing ever changes here, and beginning one costs a tenth.
+        cursor.execute("begin")
+        # Reading the text is a third of a look-up, and the texts are few: only values differ.
+        self._statements: dict[str, duckdb.Statement] = {}
+
+    def statement(self, sql: str) -> duckdb.Statement:
+        """The parsed text."""
+        if sql not in self._statements:
+            if len(self._statements) >= MOST_STATEMENTS:
+                self._statements.clear()
+            [self._statements[sql]] = self.cursor.extract_statements(sql)
+        return self._statements[sql]
+
+
+def _fetched(
+    cursor: duckdb.DuckDBPyConnection, query: str | duckdb.Statement, parameters: Parameters
+) -> list[Row]:
+    cursor.execute(query, dict(parameters))
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -209,16 +230,13 @@ class Snapshots:
             NothingPublishedError: there is none, and none was open before.
         """
         manifest_file = self._settings.published_dir / MANIFEST_NAME
-        try:
-            status = manifest_file.stat()
-        except OSError:
-            return self._held("nothing is published yet: run `make run`")
-        seen = (status.st_ino, status.st_mtime_ns)
-        if seen == self._seen and self._snapshot is not None:
-            return self._snapshot
         with self._lock:
-            if seen == self._seen and self._snapshot is not None:
-                return self._snapshot
+            unchanged = self.unchanged()
+            if unchanged is not None:
+                return unchanged
+            seen = self._look()
+            if seen is None:
+                return self._held("nothing is published yet: run `make run`")
             try:
                 manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
                 if self._snapshot is None or self._snapshot.version != manifest["data_version"]:
@@ -227,6 +245,18 @@ class Snapshots:
                 return self._held(f"{manifest_file} cannot be served: {error}")
             self._seen = seen
             return self._snapshot
+
+    def unchanged(self) -> Snapshot | None:
+        """The version that is open, when no other was published since: a matter of microseconds."""
+        return self._snapshot if self._seen and self._seen == self._look() else None
+
+    def _look(self) -> tuple[int, int] | None:
+        """What changes when the manifest is replaced; None when there is none."""
+        try:
+            status = (self._settings.published_dir / MANIFEST_NAME).stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
 
     def _held(self, reason: str) -> Snapshot:
         if self._snapshot is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -67,14 +68,18 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={digest}"
 
 
-def current_snapshot(request: Request) -> Snapshot:
+async def current_snapshot(request: Request) -> Snapshot:
     """The version that this request is answered from (a FastAPI dependency).
 
     Raises:
         NothingPublishedError: there is none.
     """
     snapshots: Snapshots = request.app.state.snapshots
-    snapshot = snapshots.current()
+    # Opening a new one takes a while, so a thread does it; going to one for nothing costs a tenth
+    # of a short answer.
+    snapshot = snapshots.unchanged()
+    if snapshot is None:
+        snapshot = await run_in_threadpool(snapshots.current)
     request.state.snapshot = snapshot
     return snapshot
 

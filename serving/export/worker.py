@@ -48,12 +48,15 @@ def write(job: Job, out: BinaryIO) -> None:
 
     Args:
         job: what.
-        out: where to; it need not be seekable.
+        out: where to; a file of the system's, which need not be seekable.
 
     Raises:
         duckdb.Error: the question cannot be answered, or not within the limits.
         OSError: nobody reads any more.
     """
+    if len(job.tables) == 1 and job.format != "xlsx":
+        _pass_on(job, job.tables[0], out)
+        return
     if len(job.tables) == 1:
         _write_table(job, job.tables[0], out)
         return
@@ -66,8 +69,22 @@ def write(job: Job, out: BinaryIO) -> None:
                 _write_table(job, table, part)  # type: ignore[arg-type]
 
 
+def _pass_on(job: Job, table: Table, out: BinaryIO) -> None:
+    with _copied(job, table) as (_, reading):
+        # Nothing is written before DuckDB has: until then a failure can still be told.
+        first = os.read(reading, CHUNK)
+        if first and job.format == "csv":
+            out.write(BYTE_ORDER_MARK)
+        out.write(first)
+        out.flush()
+        # From the pipe to the file inside the kernel: a copy less of everything.
+        while os.splice(reading, out.fileno(), CHUNK):
+            continue
+
+
 def _write_table(job: Job, table: Table, out: BinaryIO) -> None:
-    with _copied(job, table) as (columns, chunks):
+    with _copied(job, table) as (columns, reading):
+        chunks = iter(lambda: os.read(reading, CHUNK), b"")
         if job.format == "xlsx":
             xlsx.write(out, table.name, columns, chunks)
             return
@@ -78,8 +95,8 @@ def _write_table(job: Job, table: Table, out: BinaryIO) -> None:
 
 
 @contextlib.contextmanager
-def _copied(job: Job, table: Table) -> Iterator[tuple[list[Column], Iterator[bytes]]]:
-    """The columns of a table and its file in chunks, while DuckDB writes it."""
+def _copied(job: Job, table: Table) -> Iterator[tuple[list[Column], int]]:
+    """The columns of a table, and the pipe out of which its file comes while DuckDB writes it."""
     reading, writing = os.pipe()
     with contextlib.suppress(OSError):
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, CHUNK)
@@ -94,7 +111,7 @@ def _copied(job: Job, table: Table) -> Iterator[tuple[list[Column], Iterator[byt
         raise
     copy.start(then_close=writing)
     try:
-        yield columns, iter(lambda: os.read(reading, CHUNK), b"")
+        yield columns, reading
     except BaseException:
         connection.interrupt()
         raise
