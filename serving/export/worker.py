@@ -71,11 +71,13 @@ def write(job: Job, out: BinaryIO) -> None:
 
 def _pass_on(job: Job, table: Table, out: BinaryIO) -> None:
     with _copied(job, table) as (_, reading):
-        # Nothing is written before DuckDB has: until then a failure can still be told.
-        first = os.read(reading, CHUNK)
-        if first and job.format == "csv":
+        # Nothing is written before a chunk is full: until then a failure can still be told.
+        head = bytearray()
+        while len(head) < CHUNK and (part := os.read(reading, CHUNK)):
+            head += part
+        if head and job.format == "csv":
             out.write(BYTE_ORDER_MARK)
-        out.write(first)
+        out.write(head)
         out.flush()
         # From the pipe to the file inside the kernel: a copy less of everything.
         while os.splice(reading, out.fileno(), CHUNK):
