@@ -145,3 +145,13 @@
 {% macro default__id_hash(text) -%}
     cast(conv(substring(md5({{ text }}), 1, 15), 16, 10) as bigint)
 {%- endmacro %}
+
+{#- After the `as` of a common table expression: compute it apart from what reads it. -#}
+{% macro apart() -%}
+    {{ return(adapter.dispatch('apart')()) }}
+{%- endmacro %}
+{% macro duckdb__apart() -%}
+    materialized
+{%- endmacro %}
+{% macro default__apart() -%}
+{%- endmacro %}

@@ -155,67 +155,73 @@ joined as (
     left join transfers on contacts.conversation_key = transfers.conversation_key
     left join ratings on contacts.conversation_key = ratings.conversation_key
     left join transactions on contacts.conversation_key = transactions.conversation_key
+),
+
+-- Apart from the sort: in one with it, the joins keep DuckDB from moving what it sorts to the disk,
+-- and from some ten million conversations on 4 GB are not enough.
+described as {{ apart() }} (
+    select
+        joined.conversation_id,
+        joined.source,
+        joined.visitor_id,
+        joined.project_id,
+        joined.channel,
+        joined.language,
+        joined.time_zone,
+        joined.started_at,
+        {{ local_day('joined.started_at', 'joined.time_zone') }} as started_on,
+        joined.closed_at,
+        {{ local_day('joined.closed_at', 'joined.time_zone') }} as closed_on,
+        joined.closed_at is not null as is_closed,
+        case when joined.closed_at is not null then joined.last_end_reason end as close_reason,
+        joined.contact_count,
+        joined.missing_contact_count,
+        joined.human_contact_count,
+        joined.bot_contact_count,
+        coalesce(joined.agent_count, case when joined.only_agent_id is not null then 1 else 0 end)
+            as agent_count,
+        joined.transfer_request_count,
+        joined.transfer_count,
+        joined.transfer_count > 0 as is_transferred,
+        coalesce(joined.first_agent_kind = 'bot', false) as is_bot_first,
+        coalesce(joined.is_escalated, false) as is_escalated,
+        coalesce(joined.is_bounced, false) as is_bounced,
+        coalesce({{ list_element('joined.agent_path', 1) }}, joined.only_agent_id) as first_agent_id,
+        coalesce({{ list_element('joined.agent_path', -1) }}, joined.only_agent_id) as last_agent_id,
+        coalesce(joined.agent_path, {{ list_of('joined.only_agent_id') }}) as agent_path,
+        joined.first_group_id,
+        case
+            when joined.bot_contact_count = 0 then 'not_automated'
+            when joined.human_contact_count = 0 then 'fully_automated'
+            else 'partially_automated'
+        end as automation_level,
+        joined.is_answered,
+        joined.is_answered_by_human,
+        joined.first_visitor_message_at,
+        joined.first_human_reply_at,
+        {{ elapsed_seconds(
+            'coalesce(joined.first_visitor_message_at, joined.started_at)',
+            'joined.first_human_reply_at',
+        ) }} as first_reply_seconds,
+        {{ elapsed_seconds(
+            'coalesce(joined.first_visitor_message_at, joined.started_at)', 'joined.closed_at'
+        ) }} as resolution_seconds,
+        joined.handle_seconds,
+        joined.human_handle_seconds,
+        joined.messages_sent_count,
+        joined.messages_received_count,
+        joined.csat_score,
+        joined.nps_score,
+        joined.transaction_count,
+        joined.transaction_amount,
+        joined.currency,
+        case when joined.has_messages then 'messages' else 'contact_log' end as facts_source,
+        loads.loaded_at as changed_at,
+        joined.first_loaded_at,
+        joined.anchor_contact_id
+    from joined
+    inner join loads on joined.last_changed_load_no = loads.load_no
 )
 
-select
-    joined.conversation_id,
-    joined.source,
-    joined.visitor_id,
-    joined.project_id,
-    joined.channel,
-    joined.language,
-    joined.time_zone,
-    joined.started_at,
-    {{ local_day('joined.started_at', 'joined.time_zone') }} as started_on,
-    joined.closed_at,
-    {{ local_day('joined.closed_at', 'joined.time_zone') }} as closed_on,
-    joined.closed_at is not null as is_closed,
-    case when joined.closed_at is not null then joined.last_end_reason end as close_reason,
-    joined.contact_count,
-    joined.missing_contact_count,
-    joined.human_contact_count,
-    joined.bot_contact_count,
-    coalesce(joined.agent_count, case when joined.only_agent_id is not null then 1 else 0 end)
-        as agent_count,
-    joined.transfer_request_count,
-    joined.transfer_count,
-    joined.transfer_count > 0 as is_transferred,
-    coalesce(joined.first_agent_kind = 'bot', false) as is_bot_first,
-    coalesce(joined.is_escalated, false) as is_escalated,
-    coalesce(joined.is_bounced, false) as is_bounced,
-    coalesce({{ list_element('joined.agent_path', 1) }}, joined.only_agent_id) as first_agent_id,
-    coalesce({{ list_element('joined.agent_path', -1) }}, joined.only_agent_id) as last_agent_id,
-    coalesce(joined.agent_path, {{ list_of('joined.only_agent_id') }}) as agent_path,
-    joined.first_group_id,
-    case
-        when joined.bot_contact_count = 0 then 'not_automated'
-        when joined.human_contact_count = 0 then 'fully_automated'
-        else 'partially_automated'
-    end as automation_level,
-    joined.is_answered,
-    joined.is_answered_by_human,
-    joined.first_visitor_message_at,
-    joined.first_human_reply_at,
-    {{ elapsed_seconds(
-        'coalesce(joined.first_visitor_message_at, joined.started_at)',
-        'joined.first_human_reply_at',
-    ) }} as first_reply_seconds,
-    {{ elapsed_seconds(
-        'coalesce(joined.first_visitor_message_at, joined.started_at)', 'joined.closed_at'
-    ) }} as resolution_seconds,
-    joined.handle_seconds,
-    joined.human_handle_seconds,
-    joined.messages_sent_count,
-    joined.messages_received_count,
-    joined.csat_score,
-    joined.nps_score,
-    joined.transaction_count,
-    joined.transaction_amount,
-    joined.currency,
-    case when joined.has_messages then 'messages' else 'contact_log' end as facts_source,
-    loads.loaded_at as changed_at,
-    joined.first_loaded_at,
-    joined.anchor_contact_id
-from joined
-inner join loads on joined.last_changed_load_no = loads.load_no
-order by joined.started_at, joined.conversation_id
+select * from described
+order by started_at, conversation_id
