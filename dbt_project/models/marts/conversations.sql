@@ -186,8 +186,10 @@ described as {{ apart() }} (
         coalesce(joined.first_agent_kind = 'bot', false) as is_bot_first,
         coalesce(joined.is_escalated, false) as is_escalated,
         coalesce(joined.is_bounced, false) as is_bounced,
-        coalesce({{ list_element('joined.agent_path', 1) }}, joined.only_agent_id) as first_agent_id,
-        coalesce({{ list_element('joined.agent_path', -1) }}, joined.only_agent_id) as last_agent_id,
+        coalesce({{ list_element('joined.agent_path', 1) }}, joined.only_agent_id)
+            as first_agent_id,
+        coalesce({{ list_element('joined.agent_path', -1) }}, joined.only_agent_id)
+            as last_agent_id,
         coalesce(joined.agent_path, {{ list_of('joined.only_agent_id') }}) as agent_path,
         joined.first_group_id,
         case
