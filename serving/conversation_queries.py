@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from serving.filters import ID_HASH
 from serving.snapshot import Row, Snapshot
 
 # What an id is called by comes before what it merely belongs to: a conversation's own address leads
@@ -81,8 +80,8 @@ def resolve(snapshot: Snapshot, id: str, source: str = "") -> list[Match]:
         row
         for row in snapshot.look_up(
             "select id, id_kind, source, conversation_id, conversation_started_at, since, reason"
-            f" from marts.conversation_ids where id_hash = {ID_HASH}",
-            {"id": id},
+            " from marts.conversation_ids where id_hash = $hash",
+            {"hash": _hash(id)},
         )
         if row["id"] == id and source in ("", row["source"])
     ]
@@ -315,7 +314,7 @@ def former_ids(snapshot: Snapshot, key: Key, source: str, contact_ids: Sequence[
 
 
 def _hash(id: str) -> int:
-    """What ID_HASH computes."""
+    """What `filters.ID_HASH` computes."""
     return int(hashlib.md5(id.encode(), usedforsecurity=False).hexdigest()[:15], 16)
 
 

@@ -268,13 +268,13 @@ class _Watch:
     """Interrupts cursors whose time is up. One thread for all, alive while one is watched."""
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
         self._deadlines: dict[int, tuple[float, duckdb.DuckDBPyConnection]] = {}
         self._next = 0
         self._running = False
 
     def start(self, cursor: duckdb.DuckDBPyConnection, seconds: float) -> int:
-        with self._condition:
+        with self._lock:
             self._next += 1
             self._deadlines[self._next] = (time.monotonic() + seconds, cursor)
             if not self._running:
@@ -283,13 +283,13 @@ class _Watch:
             return self._next
 
     def stop(self, number: int) -> None:
-        with self._condition:
+        with self._lock:
             self._deadlines.pop(number, None)
 
     def _run(self) -> None:
         idle_since = time.monotonic()
         while True:
-            with self._condition:
+            with self._lock:
                 now = time.monotonic()
                 due = [number for number, (end, _) in self._deadlines.items() if end <= now]
                 for number in due:
