@@ -525,7 +525,12 @@ def _workers() -> list[int]:
     children = Path(f"/proc/{os.getpid()}/task")
     found = []
     for task in children.iterdir():
-        for pid in (task / "children").read_text().split():
+        try:
+            pids = (task / "children").read_text().split()
+        except OSError:
+            # The thread ended since it was listed.
+            continue
+        for pid in pids:
             try:
                 command = Path(f"/proc/{pid}/cmdline").read_bytes()
                 state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
