@@ -70,7 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=65536,
     )
     return 0
 

@@ -4,8 +4,8 @@ Belongs here: asking the snapshot and writing the file. Does not belong here: HT
 
 A job comes as JSON on the standard input. DuckDB's own writers make the text and the Parquet pages
 and write into a pipe, which is the only thing that its connection can reach. A client that reads
-slowly slows the query down through that pipe; nothing is gathered. Exit status 0 means that the
-file is whole.
+slowly slows the query down through that pipe; a chunk is gathered and no more. Exit status 0 means
+that the file is whole.
 """
 
 from __future__ import annotations
