@@ -28,8 +28,8 @@ MANIFEST_NAME = "manifest.json"
 # What finds the rows by the table's order and reads no column in vain. The others pay off in
 # questions that read much.
 LOOK_UP_OPTIMIZERS = ("expression_rewriter", "filter_pullup", "filter_pushdown", "unused_columns")
-# Kept parsed, per cursor.
-MOST_STATEMENTS = 100
+# Kept parsed, per cursor: a look-up for several conversations has a text per number of them.
+MOST_STATEMENTS = 200
 _ATTACHED = "snapshot"
 Parameters = Mapping[str, Any]
 Row = dict[str, Any]

@@ -23,7 +23,7 @@ from serving.api.parameters import (
     period,
     text_field,
 )
-from serving.conversation_queries import Key
+from serving.conversation_queries import Key, Match
 from serving.filters import AUTOMATION_LEVELS, ID_HASH, Condition, where
 from serving.snapshot import Snapshot
 
@@ -76,28 +76,40 @@ UNAVAILABLE = {
 ONSITE_CHANNELS = ("chat", "call", "video")
 
 
-def one(snapshot: Snapshot, id: str, source: str) -> Document:
-    """The conversation that an id leads to.
+def each(snapshot: Snapshot, ids: Sequence[tuple[str, str]]) -> list[Document | RefusedError]:
+    """The conversations that some ids lead to, at the cost of little more than one.
 
     Args:
         snapshot: where to look.
-        id: a conversation id of any time, or the id of a contact, verbatim.
-        source: only within this source; within all when empty.
+        ids: an id of a conversation of any time or of a contact, verbatim, and the source within
+            which it is meant; within all when empty.
 
-    Raises:
-        RefusedError: the id is unknown, or leads to several conversations.
+    Returns:
+        Of each id the document, or why there is none: it is unknown, or leads to several
+        conversations.
     """
-    found = conversation_queries.resolve(snapshot, id, source)
-    if not found:
-        raise RefusedError(f"Unknown 'conversation' with 'id' {id}.")
-    sources = sorted({match.source for match in found})
+    found = [
+        _only(id, matches)
+        for (id, _), matches in zip(
+            ids, conversation_queries.resolve_many(snapshot, ids), strict=True
+        )
+    ]
+    keys = list({key.conversation_id: key for key in found if isinstance(key, Key)}.values())
+    made = {document["id"]: document for document in documents(snapshot, keys)}
+    return [made[key.conversation_id] if isinstance(key, Key) else key for key in found]
+
+
+def _only(id: str, matches: Sequence[Match]) -> Key | RefusedError:
+    if not matches:
+        return RefusedError(f"Unknown 'conversation' with 'id' {id}.")
+    sources = sorted({match.source for match in matches})
     if len(sources) > 1:
-        raise RefusedError(
+        return RefusedError(
             f"Several sources have a 'conversation' with 'id' {id}: {', '.join(sources)}."
             f" Name one, as in source={sources[0]}."
         )
     # Within one source what an id names comes before what it is part of.
-    return documents(snapshot, [found[0].key])[0]
+    return matches[0].key
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from serving.api import history
 from serving.api.aliases import Alias, aliases
-from serving.conversation_queries import Key
+from serving.conversation_queries import Key, each_of
 from serving.snapshot import Row, Snapshot
 
 Document = dict[str, Any]
@@ -37,6 +37,8 @@ UNKNOWN_FIELDS = (
     "history_link",
     "xmpp_id",
 )
+# So many conversations are looked up; more are asked for in a query.
+MOST_LOOKED_UP = 8
 # As many conversations may start in one moment before they are told apart in the query.
 MOST_NEIGHBOURS = 8
 RESPONDENT_TYPES = {"human": "professional", "expert": "expert", "bot": "bot", "system": "system"}
@@ -84,12 +86,26 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
     """
     if not keys:
         return []
-    found, place, values = _find(snapshot, keys)
-    ask = snapshot.look_up if len(keys) == 1 else snapshot.rows
+    few = len(keys) <= MOST_LOOKED_UP and snapshot.once(_most_neighbours) <= MOST_NEIGHBOURS
+    ask = snapshot.look_up if few else snapshot.rows
+    place = _moments if few else _places
+    found = {
+        row["conversation_id"]: row
+        for row in ask(
+            *place(f"select {_CONVERSATION} from marts.conversations", "started_at", keys)
+        )
+    }
 
-    def parts(table: str, columns: str, *order: str) -> dict[str, list[Row]]:
+    def parts(
+        table: str, columns: str, *order: str, of: Callable[[Row], object] = bool
+    ) -> dict[str, list[Row]]:
+        # Many conversations have none: where what is at hand says so, a query is saved.
+        those = [key for key in keys if of(found[key.conversation_id])]
         by_id: dict[str, list[Row]] = defaultdict(list)
-        for row in ask(f"select {columns} from marts.{table} where {place}", values):
+        if not those:
+            return by_id
+        select = f"select {columns} from marts.{table}"
+        for row in ask(*place(select, "conversation_started_at", those)):
             by_id[row["conversation_id"]].append(row)
         for rows in by_id.values():
             # Sorted here: a query that sorts costs more than the rows of a page.
@@ -98,14 +114,23 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
 
     contacts = parts("contacts", _CONTACT, "contact_no")
     ratings = parts("ratings", _RATING, "answered_at", "rating_id")
-    # Many conversations have none of these: what says so is at hand, and saves a query.
-    messages, transfers, transactions = {}, {}, {}
-    if any(row["facts_source"] == "messages" for row in found.values()):
-        messages = parts("messages", _MESSAGE, "message_no")
-    if any(row["transfer_request_count"] for row in found.values()):
-        transfers = parts("transfers", _TRANSFER, "requested_at", "transfer_id")
-    if any(row["transaction_count"] for row in found.values()):
-        transactions = parts("transactions", _TRANSACTION, "occurred_at", "transaction_id")
+    messages = parts(
+        "messages", _MESSAGE, "message_no", of=lambda row: row["facts_source"] == "messages"
+    )
+    transfers = parts(
+        "transfers",
+        _TRANSFER,
+        "requested_at",
+        "transfer_id",
+        of=lambda row: row["transfer_request_count"],
+    )
+    transactions = parts(
+        "transactions",
+        _TRANSACTION,
+        "occurred_at",
+        "transaction_id",
+        of=lambda row: row["transaction_count"],
+    )
     other_ids = aliases(snapshot)
     return [
         _document(
@@ -121,41 +146,31 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
     ]
 
 
-def _find(snapshot: Snapshot, keys: Sequence[Key]) -> tuple[dict[str, Row], str, dict[str, Any]]:
-    """The rows of marts.conversations by id, and the condition for their parts with its values."""
-    if len(keys) == 1 and snapshot.once(_most_neighbours) <= MOST_NEIGHBOURS:
-        # Comparing ids costs a third of a look-up. Conversations that start in the same moment
-        # are few, so all of them are read and the others left; where they are not, by id.
-        [key] = keys
-        moment = {"started_at": key.started_at}
-        rows = snapshot.look_up(
-            f"select {_CONVERSATION} from marts.conversations where started_at = $started_at",
-            moment,
-        )
-        mine = {
-            row["conversation_id"]: row
-            for row in rows
-            if row["conversation_id"] == key.conversation_id
-        }
-        return mine, "conversation_started_at = $started_at", moment
-    # The tables' own order finds the rows; the bounds say where to look.
-    place = (
-        "conversation_started_at >= $first and conversation_started_at <= $last"
-        " and conversation_started_at in (select unnest(cast($moments as timestamp[])))"
-        " and conversation_id in (select unnest(cast($ids as varchar[])))"
+def _moments(select: str, moment: str, keys: Sequence[Key]) -> tuple[str, dict[str, Any]]:
+    """A query for everything that starts when one of a few conversations does, and its values.
+
+    Comparing ids costs a third of a look-up. Where conversations that start in the same moment are
+    few, all of them are read and the others left.
+    """
+    return each_of(select, moment, list({key.started_at: None for key in keys}))
+
+
+def _places(select: str, moment: str, keys: Sequence[Key]) -> tuple[str, dict[str, Any]]:
+    """A query for some conversations or their parts, and its values.
+
+    The tables' own order finds the rows; the bounds say where to look.
+    """
+    return (
+        f"{select} where {moment} >= $first and {moment} <= $last"
+        f" and {moment} in (select unnest(cast($moments as timestamp[])))"
+        " and conversation_id in (select unnest(cast($ids as varchar[])))",
+        {
+            "first": min(key.started_at for key in keys),
+            "last": max(key.started_at for key in keys),
+            "moments": list({key.started_at for key in keys}),
+            "ids": [key.conversation_id for key in keys],
+        },
     )
-    values: dict[str, Any] = {
-        "first": min(key.started_at for key in keys),
-        "last": max(key.started_at for key in keys),
-        "moments": list({key.started_at for key in keys}),
-        "ids": [key.conversation_id for key in keys],
-    }
-    rows = snapshot.rows(
-        f"select {_CONVERSATION} from marts.conversations"
-        f" where {place.replace('conversation_started_at', 'started_at')}",
-        values,
-    )
-    return {row["conversation_id"]: row for row in rows}, place, values
 
 
 def _most_neighbours(snapshot: Snapshot) -> int:

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from serving.snapshot import Snapshot
+
+Endpoint = Callable[..., Response] | Callable[..., Awaitable[Response]]
 
 
 class RefusedError(Exception):
@@ -51,32 +55,51 @@ def failure(
     )
 
 
-def success(request: Request, snapshot: Snapshot, data: Any, **more: Any) -> Response:
-    """An answer with data, or 304 when the client has it already.
+@dataclass(frozen=True)
+class Content:
+    """An answer with data, as it is sent.
 
-    The entity tag is the digest of the answer, so it is true whatever made the answer change.
+    Attributes:
+        text: JSON in UTF-8.
+        tag: its entity tag: a digest of it, so it is true whatever made the answer change.
+    """
+
+    text: bytes
+    tag: str
+
+
+def content(data: Any, **more: Any) -> Content:
+    """Write an answer.
 
     Args:
-        request: answered by it.
-        snapshot: the version that it is answered from, named in a header.
         data: what JSON can write.
         more: further members of the envelope, such as `pagination`.
     """
-    content = json.dumps(
+    text = json.dumps(
         {"meta": {"status": "success"}, "data": data, **more},
         ensure_ascii=False,
         allow_nan=False,
         separators=(",", ":"),
     ).encode()
-    tag = f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
+    return Content(text, f'"{hashlib.blake2b(text, digest_size=16).hexdigest()}"')
+
+
+def success(request: Request, snapshot: Snapshot, content: Content) -> Response:
+    """An answer with data, or 304 when the client has it already.
+
+    Args:
+        request: answered by it.
+        snapshot: the version that it is answered from, named in a header.
+        content: the answer.
+    """
     headers = {
         "Cache-Control": "private, no-cache",
-        "ETag": tag,
+        "ETag": content.tag,
         "X-Data-Version": snapshot.version,
     }
-    if _matches(request.headers.get("if-none-match", ""), tag):
+    if _matches(request.headers.get("if-none-match", ""), content.tag):
         return Response(status_code=304, headers=headers)
-    return Response(content, media_type="application/json", headers=headers)
+    return Response(content.text, media_type="application/json", headers=headers)
 
 
 def _matches(given: str, tag: str) -> bool:
@@ -84,14 +107,21 @@ def _matches(given: str, tag: str) -> bool:
     return tag in tags or tags == ["*"]
 
 
-def answering(endpoint: Callable[..., Response]) -> Callable[..., Response]:
+def answering(endpoint: Endpoint) -> Endpoint:
     """An endpoint whose `RefusedError` becomes the platform's answer to it."""
 
     @functools.wraps(endpoint)
     def answered(*arguments: Any, **named: Any) -> Response:
         try:
-            return endpoint(*arguments, **named)
+            return cast(Response, endpoint(*arguments, **named))
         except RefusedError as refused:
             return failure(refused.status, str(refused))
 
-    return answered
+    @functools.wraps(endpoint)
+    async def awaited(*arguments: Any, **named: Any) -> Response:
+        try:
+            return await cast(Awaitable[Response], endpoint(*arguments, **named))
+        except RefusedError as refused:
+            return failure(refused.status, str(refused))
+
+    return awaited if inspect.iscoroutinefunction(endpoint) else answered

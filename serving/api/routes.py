@@ -8,7 +8,7 @@ the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -16,8 +16,10 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from serving.api import changes, conversations, statistic
 from serving.api.conversations import FILTERS, SOURCE_FIELD, UNAVAILABLE
-from serving.api.envelope import answering, success
+from serving.api.document import MOST_LOOKED_UP
+from serving.api.envelope import Content, Endpoint, RefusedError, answering, content, success
 from serving.api.parameters import Parameters
+from serving.batches import Batches
 from serving.snapshot import Snapshot
 from serving.web import current_snapshot
 
@@ -38,12 +40,14 @@ register_url_convertor("text", _TextConvertor())
 router = APIRouter(prefix="/api/2", tags=["REST"])
 Current = Annotated[Snapshot, Depends(current_snapshot)]
 SPELLINGS = ("", ".json", ".json-unicode")
+# Of batches of conversations: with one thread a core is idle, and three are no quicker than two.
+ANSWERED_AT_ONCE = 2
 
 
-def _read(path: str, spelled: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+def _read(path: str, spelled: str) -> Callable[[Endpoint], Endpoint]:
     """Serve a resource under each spelling, to GET and HEAD; the plain one is documented."""
 
-    def register(endpoint: Callable[..., Response]) -> Callable[..., Response]:
+    def register(endpoint: Endpoint) -> Endpoint:
         answered = answering(endpoint)
         for spelling in SPELLINGS:
             full_path = path.replace(spelled, spelled + spelling)
@@ -71,23 +75,39 @@ def list_conversations(request: Request, snapshot: Current) -> Response:
     """List conversations, the newest first."""
     parameters = Parameters(request.query_params.multi_items(), FILTERS, UNAVAILABLE)
     page = conversations.many(snapshot, parameters)
-    return success(request, snapshot, page.items, pagination=page.pagination)
+    return success(request, snapshot, content(page.items, pagination=page.pagination))
 
 
 @_read("/conversation/{id:text}", "conversation")
-def show_conversation(request: Request, snapshot: Current, id: Annotated[str, Path()]) -> Response:
+async def show_conversation(
+    request: Request, snapshot: Current, id: Annotated[str, Path()]
+) -> Response:
     """Show the conversation that an id leads to."""
     parameters = Parameters(request.query_params.multi_items(), (SOURCE_FIELD,))
     parameters.plain_flag("formatHistory")
     parameters.plain_flag("full")
-    return success(request, snapshot, conversations.one(snapshot, id, parameters.source()))
+    # A look-up costs its planning and little else, so requests that come together share theirs.
+    found = await snapshot.once(_together).ask((id, parameters.source()))
+    if isinstance(found, RefusedError):
+        raise found
+    return success(request, snapshot, found)
+
+
+def _together(snapshot: Snapshot) -> Batches[tuple[str, str], Content | RefusedError]:
+    def answer(ids: Sequence[tuple[str, str]]) -> list[Content | RefusedError]:
+        return [
+            found if isinstance(found, RefusedError) else content(found)
+            for found in conversations.each(snapshot, ids)
+        ]
+
+    return Batches(answer, at_once=ANSWERED_AT_ONCE, most=MOST_LOOKED_UP)
 
 
 @_read("/changes", "changes")
 def list_changes(request: Request, snapshot: Current) -> Response:
     """List what changed behind a cursor."""
     found = changes.changes(snapshot, Parameters(request.query_params.multi_items()))
-    return success(request, snapshot, found.items, pagination=found.pagination)
+    return success(request, snapshot, content(found.items, pagination=found.pagination))
 
 
 @_read("/statistic", "statistic")
@@ -95,4 +115,4 @@ def show_statistic(request: Request, snapshot: Current) -> Response:
     """Show the platform's indicators."""
     parameters = Parameters(request.query_params.multi_items(), statistic.FILTERS)
     question = statistic.read(parameters, snapshot)
-    return success(request, snapshot, statistic.statistic(snapshot, question))
+    return success(request, snapshot, content(statistic.statistic(snapshot, question)))

@@ -1,0 +1,126 @@
+"""Questions that come together are answered together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+from fastapi.testclient import TestClient
+
+from serving.api import conversations
+from serving.api.envelope import RefusedError
+from serving.batches import Batches
+from serving.snapshot import Snapshot
+
+
+class _Answering:
+    """Doubles numbers, refuses negative ones, and waits with the first batch until told."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.go_on = threading.Event()
+
+    def __call__(self, questions: Sequence[int]) -> list[int]:
+        self.batches.append(list(questions))
+        assert self.go_on.wait(20)
+        if min(questions) < 0:
+            raise ValueError(f"negative: {min(questions)}")
+        return [2 * question for question in questions]
+
+
+async def _ask_in_order(
+    batches: Batches[int, int], answering: _Answering, questions: Sequence[int]
+) -> list[int | BaseException]:
+    """Ask everything while the first batch is being answered."""
+    tasks = []
+    for question in questions:
+        tasks.append(asyncio.create_task(batches.ask(question)))
+        await asyncio.sleep(0)
+    while not answering.batches:
+        await asyncio.sleep(0.01)
+    answering.go_on.set()
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_what_is_asked_meanwhile_is_answered_in_one_go() -> None:
+    answering = _Answering()
+    batches = Batches(answering, at_once=1, most=3)
+    answers = asyncio.run(_ask_in_order(batches, answering, [1, 2, 3, 4, 5, 6]))
+    assert answers == [2, 4, 6, 8, 10, 12]
+    assert answering.batches == [[1], [2, 3, 4], [5, 6]]
+
+
+def test_as_many_batches_are_answered_at_a_time_as_there_may_be() -> None:
+    answering = _Answering()
+    batches = Batches(answering, at_once=2, most=8)
+    answers = asyncio.run(_ask_in_order(batches, answering, [1, 2, 3, 4]))
+    assert answers == [2, 4, 6, 8]
+    assert sorted(answering.batches) == [[1], [2], [3, 4]]
+
+
+def test_a_question_without_an_answer_spoils_no_other() -> None:
+    answering = _Answering()
+    batches = Batches(answering, at_once=1, most=8)
+    first, second, third, fourth = asyncio.run(_ask_in_order(batches, answering, [1, 2, -3, 4]))
+    assert (first, second, fourth) == (2, 4, 8)
+    assert isinstance(third, ValueError)
+    assert str(third) == "negative: -3"
+    # And the next one finds everything as it was.
+    assert asyncio.run(batches.ask(5)) == 10
+
+
+def test_who_goes_away_keeps_nobody_waiting() -> None:
+    answering = _Answering()
+    batches = Batches(answering, at_once=1, most=8)
+
+    async def ask() -> int:
+        gone = [asyncio.create_task(batches.ask(question)) for question in (1, 2)]
+        staying = asyncio.create_task(batches.ask(3))
+        while not answering.batches:
+            await asyncio.sleep(0.01)
+        for task in gone:
+            task.cancel()
+        answering.go_on.set()
+        return await staying
+
+    assert asyncio.run(ask()) == 6
+
+
+def test_several_ids_lead_where_each_alone_does(snapshot: Snapshot, client: TestClient) -> None:
+    ids = [
+        row["id"]
+        for row in snapshot.rows(
+            "select id from marts.conversation_ids order by id_kind, id_hash limit 40"
+        )
+    ]
+    rows = snapshot.rows(
+        "select conversation_id as id from marts.conversations"
+        " order by transaction_count desc, transfer_count desc, conversation_id limit 40"
+    )
+    asked = [*ids, *(row["id"] for row in rows), "nothing of that name"]
+    for start in range(0, len(asked), 8):
+        part = asked[start : start + 8]
+        # One of them twice: two clients may ask for the same.
+        found = conversations.each(snapshot, [(id, "") for id in [*part, part[0]]])
+        assert str(found[0]) == str(found[-1])
+        for id, document in zip(part, found, strict=False):
+            answer = client.get(f"/api/2/conversation/{id}").json()
+            if isinstance(document, RefusedError):
+                assert answer["meta"]["message"] == str(document)
+            else:
+                assert answer["data"] == document
+                assert document["contacts"]
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 60])
+def test_a_page_has_the_documents_of_its_conversations(client: TestClient, count: int) -> None:
+    page = client.get(
+        "/api/2/conversation",
+        params={"full": "1", "limit": str(count), "filters[from]": "2026-08-01"},
+    ).json()["data"]
+    assert len(page) == count
+    for document in page:
+        alone = client.get(f"/api/2/conversation/{document['id']}").json()["data"]
+        assert document == alone
