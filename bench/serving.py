@@ -464,7 +464,8 @@ def _export(
     stop = threading.Event()
 
     def watch() -> None:
-        while not stop.wait(0.1):
+        # Adding up pages costs the processes that own them, so not too often.
+        while not stop.wait(0.25):
             memory.append((time.perf_counter(), memory_of_family(pid)))
 
     watcher = threading.Thread(target=watch)
