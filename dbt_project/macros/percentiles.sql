@@ -13,3 +13,33 @@
         - min(case when {{ cumulative }} > floor(({{ total }} - 1) * {{ fraction }}) then {{ seconds }} end)
     )
 {%- endmacro %}
+
+{#-
+    The number of the range that a duration lies in, rising with it; between two powers of eight there
+    are 112 of equal width. Bounds and widths are powers of two, so that no rounding puts a longer
+    duration into an earlier range.
+-#}
+{% macro narrow_range(seconds) -%}
+    cast(
+        case
+            when {{ seconds }} < 1 then floor({{ seconds }} * 128)
+            when {{ seconds }} < 8 then 112 + floor({{ seconds }} * 16)
+            when {{ seconds }} < 64 then 224 + floor({{ seconds }} * 2)
+            when {{ seconds }} < 512 then 336 + floor({{ seconds }} / 4)
+            when {{ seconds }} < 4096 then 448 + floor({{ seconds }} / 32)
+            when {{ seconds }} < 32768 then 560 + floor({{ seconds }} / 256)
+            when {{ seconds }} < 262144 then 672 + floor({{ seconds }} / 2048)
+            else 784 + floor({{ seconds }} / 16384)
+        end as bigint
+    )
+{%- endmacro %}
+
+{#- Whether one of the two values that a percentile lies between is in a range: `ranges` has its count,
+    the count up to its end and the group's total. -#}
+{% macro holds_percentile(ranges, fraction) -%}
+    (
+        floor(({{ ranges }}.total_count - 1) * {{ fraction }}) < {{ ranges }}.cumulative_count
+        and ceil(({{ ranges }}.total_count - 1) * {{ fraction }})
+        >= {{ ranges }}.cumulative_count - {{ ranges }}.conversation_count
+    )
+{%- endmacro %}

@@ -1,8 +1,9 @@
 -- One row per period, dimension and value: medians and 90th percentiles over the conversations
 -- closed in the period, from their rows, never from another period's percentiles.
 --
--- Equal durations are counted before they are sorted: the same percentiles as from the rows one by
--- one, at a fraction of the work, and however many there are, no step has to fit in memory.
+-- The same percentiles as from the rows one by one, at a fraction of the work: equal durations are
+-- counted together, and only those in the ranges where a percentile lies are put in order. However
+-- many there are, no step has to fit in memory.
 with measured as (
     select * from {{ ref('int_conversations__measured') }}
 ),
@@ -148,8 +149,7 @@ unioned as (
     select * from by_participant
 ),
 
--- Grain: closing day, dimension, source, value, duration, seconds.
-on_days as (
+ranged as (
     select
         closed_on,
         dimension,
@@ -157,38 +157,132 @@ on_days as (
         dimension_value,
         duration,
         seconds,
-        sum(conversation_count) as conversation_count
+        {{ narrow_range('seconds') }} as seconds_range,
+        conversation_count
     from unioned
+),
+
+-- Grain: closing day, dimension, source, value, duration, range.
+ranges_on_days as (
+    select
+        closed_on,
+        dimension,
+        source,
+        dimension_value,
+        duration,
+        seconds_range,
+        sum(conversation_count) as conversation_count
+    from ranged
     group by
         closed_on,
         dimension,
         source,
         dimension_value,
         duration,
-        seconds
+        seconds_range
 ),
 
--- Grain: period, dimension, source, value, duration, seconds.
-in_periods as (
+-- Grain: period, dimension, source, value, duration, range.
+ranges_in_periods as (
     select
         periods.period_grain,
         periods.period_start,
-        on_days.dimension,
-        on_days.source,
-        on_days.dimension_value,
-        on_days.duration,
-        on_days.seconds,
-        sum(on_days.conversation_count) as conversation_count
-    from on_days
-    inner join periods on on_days.closed_on = periods.day
+        ranges_on_days.dimension,
+        ranges_on_days.source,
+        ranges_on_days.dimension_value,
+        ranges_on_days.duration,
+        ranges_on_days.seconds_range,
+        sum(ranges_on_days.conversation_count) as conversation_count
+    from ranges_on_days
+    inner join periods on ranges_on_days.closed_on = periods.day
     group by
         periods.period_grain,
         periods.period_start,
-        on_days.dimension,
-        on_days.source,
-        on_days.dimension_value,
-        on_days.duration,
-        on_days.seconds
+        ranges_on_days.dimension,
+        ranges_on_days.source,
+        ranges_on_days.dimension_value,
+        ranges_on_days.duration,
+        ranges_on_days.seconds_range
+),
+
+ranges_accumulated as (
+    select
+        period_grain,
+        period_start,
+        dimension,
+        source,
+        dimension_value,
+        duration,
+        seconds_range,
+        conversation_count,
+        sum(conversation_count) over (
+            partition by period_grain, period_start, dimension, source, dimension_value, duration
+            order by seconds_range
+            rows between unbounded preceding and current row
+        ) as cumulative_count,
+        sum(conversation_count) over (
+            partition by period_grain, period_start, dimension, source, dimension_value, duration
+            order by seconds_range
+            rows between unbounded preceding and unbounded following
+        ) as total_count
+    from ranges_in_periods
+),
+
+-- The ranges where a percentile lies, on each day that they are gathered from.
+wanted as (
+    select
+        periods.day,
+        ranges.period_grain,
+        ranges.period_start,
+        ranges.dimension,
+        ranges.source,
+        ranges.dimension_value,
+        ranges.duration,
+        ranges.seconds_range,
+        ranges.total_count,
+        ranges.cumulative_count - ranges.conversation_count as smaller_count
+    from ranges_accumulated as ranges
+    inner join periods
+        on
+            ranges.period_grain = periods.period_grain
+            and ranges.period_start = periods.period_start
+    where
+        {{ holds_percentile('ranges', 0.5) }}
+        or {{ holds_percentile('ranges', 0.9) }}
+),
+
+-- Grain: period, dimension, source, value, duration, seconds; of the ranges wanted alone.
+in_periods as (
+    select
+        wanted.period_grain,
+        wanted.period_start,
+        wanted.dimension,
+        wanted.source,
+        wanted.dimension_value,
+        wanted.duration,
+        wanted.seconds_range,
+        ranged.seconds,
+        max(wanted.total_count) as total_count,
+        max(wanted.smaller_count) as smaller_count,
+        sum(ranged.conversation_count) as conversation_count
+    from ranged
+    inner join wanted
+        on
+            ranged.closed_on = wanted.day
+            and ranged.dimension = wanted.dimension
+            and ranged.source is not distinct from wanted.source
+            and ranged.dimension_value is not distinct from wanted.dimension_value
+            and ranged.duration = wanted.duration
+            and ranged.seconds_range = wanted.seconds_range
+    group by
+        wanted.period_grain,
+        wanted.period_start,
+        wanted.dimension,
+        wanted.source,
+        wanted.dimension_value,
+        wanted.duration,
+        wanted.seconds_range,
+        ranged.seconds
 ),
 
 accumulated as (
@@ -200,16 +294,19 @@ accumulated as (
         dimension_value,
         duration,
         seconds,
-        sum(conversation_count) over (
-            partition by period_grain, period_start, dimension, source, dimension_value, duration
+        total_count,
+        smaller_count + sum(conversation_count) over (
+            partition by
+                period_grain,
+                period_start,
+                dimension,
+                source,
+                dimension_value,
+                duration,
+                seconds_range
             order by seconds
             rows between unbounded preceding and current row
-        ) as cumulative_count,
-        sum(conversation_count) over (
-            partition by period_grain, period_start, dimension, source, dimension_value, duration
-            order by seconds
-            rows between unbounded preceding and unbounded following
-        ) as total_count
+        ) as cumulative_count
     from in_periods
 ),
 
