@@ -5,7 +5,8 @@
     any order of arrival and any shuffling inside a file give the same row. Records that came once,
     nearly all of them, are never sorted: hashes of the keys find the few that may have come twice,
     and only those are ranked, by their exact keys. A hash that clashes costs a little work and
-    changes nothing.
+    changes nothing. The hash is a column before it is joined: DuckDB cannot take a condition on an
+    expression of the outer query apart, and writes out every record to look it up.
 
     relation: a ref to a view, not to a common table expression, which DuckDB would write out whole.
     key: the columns that identify a record.
@@ -34,13 +35,16 @@
         {%- if link_columns %},
         load_no as linked_load_no
         {%- endif %}
-    from {{ relation }} as records
-    where
-        not exists (
-            select 1
-            from repeated_keys
-            where repeated_keys.key_hash = {{ volatile_hash(key) }}
-        )
+    from (
+        select
+            {{ (key + content) | join(',\n            ') }},
+            row_id,
+            load_no,
+            {{ volatile_hash(key) }} as key_hash
+        from {{ relation }}
+    ) as records
+    left join repeated_keys on records.key_hash = repeated_keys.key_hash
+    where repeated_keys.key_hash is null
 
     union all
 
@@ -71,13 +75,15 @@
                     {%- endfor %}
                     row_id desc
             ) as version_rank
-        from {{ relation }} as records
-        where
-            exists (
-                select 1
-                from repeated_keys
-                where repeated_keys.key_hash = {{ volatile_hash(key) }}
-            )
+        from (
+            select
+                {{ (key + content) | join(',\n                ') }},
+                row_id,
+                load_no,
+                {{ volatile_hash(key) }} as key_hash
+            from {{ relation }}
+        ) as records
+        inner join repeated_keys on records.key_hash = repeated_keys.key_hash
     ) as ranked_versions
     where version_rank = 1
 {% endmacro %}
