@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,6 +15,8 @@ from serving.api import conversations
 from serving.api.envelope import RefusedError
 from serving.batches import Batches
 from serving.snapshot import Snapshot
+
+Result = TypeVar("Result")
 
 
 class _Answering:
@@ -28,6 +32,12 @@ class _Answering:
         if min(questions) < 0:
             raise ValueError(f"negative: {min(questions)}")
         return [2 * question for question in questions]
+
+
+def _run(asking: Coroutine[Any, Any, Result]) -> Result:
+    """Run it in a thread of its own: a browser's tests leave a running loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, asking).result()
 
 
 async def _ask_in_order(
@@ -47,7 +57,7 @@ async def _ask_in_order(
 def test_what_is_asked_meanwhile_is_answered_in_one_go() -> None:
     answering = _Answering()
     batches = Batches(answering, at_once=1, most=3)
-    answers = asyncio.run(_ask_in_order(batches, answering, [1, 2, 3, 4, 5, 6]))
+    answers = _run(_ask_in_order(batches, answering, [1, 2, 3, 4, 5, 6]))
     assert answers == [2, 4, 6, 8, 10, 12]
     assert answering.batches == [[1], [2, 3, 4], [5, 6]]
 
@@ -55,7 +65,7 @@ def test_what_is_asked_meanwhile_is_answered_in_one_go() -> None:
 def test_as_many_batches_are_answered_at_a_time_as_there_may_be() -> None:
     answering = _Answering()
     batches = Batches(answering, at_once=2, most=8)
-    answers = asyncio.run(_ask_in_order(batches, answering, [1, 2, 3, 4]))
+    answers = _run(_ask_in_order(batches, answering, [1, 2, 3, 4]))
     assert answers == [2, 4, 6, 8]
     assert sorted(answering.batches) == [[1], [2], [3, 4]]
 
@@ -63,12 +73,12 @@ def test_as_many_batches_are_answered_at_a_time_as_there_may_be() -> None:
 def test_a_question_without_an_answer_spoils_no_other() -> None:
     answering = _Answering()
     batches = Batches(answering, at_once=1, most=8)
-    first, second, third, fourth = asyncio.run(_ask_in_order(batches, answering, [1, 2, -3, 4]))
+    first, second, third, fourth = _run(_ask_in_order(batches, answering, [1, 2, -3, 4]))
     assert (first, second, fourth) == (2, 4, 8)
     assert isinstance(third, ValueError)
     assert str(third) == "negative: -3"
     # And the next one finds everything as it was.
-    assert asyncio.run(batches.ask(5)) == 10
+    assert _run(batches.ask(5)) == 10
 
 
 def test_who_goes_away_keeps_nobody_waiting() -> None:
@@ -85,7 +95,7 @@ def test_who_goes_away_keeps_nobody_waiting() -> None:
         answering.go_on.set()
         return await staying
 
-    assert asyncio.run(ask()) == 6
+    assert _run(ask()) == 6
 
 
 def test_several_ids_lead_where_each_alone_does(snapshot: Snapshot, client: TestClient) -> None:
