@@ -41,10 +41,11 @@ class Batches(Generic[Question, Answer]):
             most: so many questions are answered in one go.
         """
         self._answer = answer
-        self._at_once = at_once
         self._most = most
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
-        self._working: set[asyncio.Task[None]] = set()
+        self._free = at_once
+        # The loop itself keeps no hold of a task.
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Question) -> Answer:
         """The answer to a question.
@@ -54,16 +55,22 @@ class Batches(Generic[Question, Answer]):
         """
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answered))
-        if len(self._working) < self._at_once:
+        if self._free:
+            self._free -= 1
             task = asyncio.create_task(self._work())
-            self._working.add(task)
-            task.add_done_callback(self._working.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await answered
 
     async def _work(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            await self._answer_all(batch)
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                await self._answer_all(batch)
+        finally:
+            # In the same step that finds nobody waiting: whoever asks next is not left to wait for
+            # a task that has looked already.
+            self._free += 1
 
     async def _answer_all(self, batch: Sequence[tuple[Question, asyncio.Future[Answer]]]) -> None:
         try:

@@ -6,12 +6,18 @@
     percentile_cont does over the rows themselves. Unlike that, nothing here has to fit in memory.
 -#}
 {% macro counted_percentile(seconds, cumulative, total, fraction) -%}
-    min(case when {{ cumulative }} > floor(({{ total }} - 1) * {{ fraction }}) then {{ seconds }} end)
-    + (max(({{ total }} - 1) * {{ fraction }}) - floor(max(({{ total }} - 1) * {{ fraction }})))
+    {%- set position = percentile_position(total, fraction) -%}
+    min(case when {{ cumulative }} > floor({{ position }}) then {{ seconds }} end)
+    + (max({{ position }}) - floor(max({{ position }})))
     * (
-        min(case when {{ cumulative }} > ceil(({{ total }} - 1) * {{ fraction }}) then {{ seconds }} end)
-        - min(case when {{ cumulative }} > floor(({{ total }} - 1) * {{ fraction }}) then {{ seconds }} end)
+        min(case when {{ cumulative }} > ceil({{ position }}) then {{ seconds }} end)
+        - min(case when {{ cumulative }} > floor({{ position }}) then {{ seconds }} end)
     )
+{%- endmacro %}
+
+{#- Where a percentile lies among a group's values in order, counted from 0; mostly between two. -#}
+{% macro percentile_position(total, fraction) -%}
+    ({{ total }} - 1) * {{ fraction }}
 {%- endmacro %}
 
 {#-
@@ -37,9 +43,9 @@
 {#- Whether one of the two values that a percentile lies between is in a range: `ranges` has its count,
     the count up to its end and the group's total. -#}
 {% macro holds_percentile(ranges, fraction) -%}
+    {%- set position = percentile_position(ranges ~ '.total_count', fraction) -%}
     (
-        floor(({{ ranges }}.total_count - 1) * {{ fraction }}) < {{ ranges }}.cumulative_count
-        and ceil(({{ ranges }}.total_count - 1) * {{ fraction }})
-        >= {{ ranges }}.cumulative_count - {{ ranges }}.conversation_count
+        floor({{ position }}) < {{ ranges }}.cumulative_count
+        and ceil({{ position }}) >= {{ ranges }}.cumulative_count - {{ ranges }}.conversation_count
     )
 {%- endmacro %}

@@ -20,6 +20,15 @@
 -#}
 {% macro current_versions(relation, key, version, columns, link_columns=[]) %}
     {%- set content = ([version] if version else []) + columns %}
+    {#- Twice in the text, not a common table expression, for the same reason. -#}
+    {%- set hashed %}
+        select
+            {{ (key + content) | join(',\n            ') }},
+            row_id,
+            load_no,
+            {{ volatile_hash(key) }} as key_hash
+        from {{ relation }}
+    {% endset %}
     with repeated_keys as (
         select {{ volatile_hash(key) }} as key_hash
         from {{ relation }}
@@ -35,14 +44,7 @@
         {%- if link_columns %},
         load_no as linked_load_no
         {%- endif %}
-    from (
-        select
-            {{ (key + content) | join(',\n            ') }},
-            row_id,
-            load_no,
-            {{ volatile_hash(key) }} as key_hash
-        from {{ relation }}
-    ) as records
+    from ({{ hashed }}) as records
     left join repeated_keys on records.key_hash = repeated_keys.key_hash
     where repeated_keys.key_hash is null
 
@@ -75,14 +77,7 @@
                     {%- endfor %}
                     row_id desc
             ) as version_rank
-        from (
-            select
-                {{ (key + content) | join(',\n                ') }},
-                row_id,
-                load_no,
-                {{ volatile_hash(key) }} as key_hash
-            from {{ relation }}
-        ) as records
+        from ({{ hashed }}) as records
         inner join repeated_keys on records.key_hash = repeated_keys.key_hash
     ) as ranked_versions
     where version_rank = 1

@@ -48,7 +48,7 @@ _CONVERSATION = (
     " closed_at, is_closed, close_reason, contact_count, missing_contact_count, transfer_count,"
     " transfer_request_count, last_agent_id, agent_path, automation_level, is_answered,"
     " is_answered_by_human, csat_score, nps_score, transaction_count, transaction_amount, currency,"
-    " facts_source, changed_at"
+    " changed_at"
 )
 _CONTACT = (
     "conversation_id, contact_id, contact_no, agent_id, agent_kind, group_id, tags,"
@@ -114,9 +114,9 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
 
     contacts = parts("contacts", _CONTACT, "contact_no")
     ratings = parts("ratings", _RATING, "answered_at", "rating_id")
-    messages = parts(
-        "messages", _MESSAGE, "message_no", of=lambda row: row["facts_source"] == "messages"
-    )
+    # What the software alone said is no fact of a conversation, and shown all the same.
+    has_messages = snapshot.once(_has_messages)
+    messages = parts("messages", _MESSAGE, "message_no", of=lambda row: has_messages)
     transfers = parts(
         "transfers",
         _TRANSFER,
@@ -171,6 +171,11 @@ def _places(select: str, moment: str, keys: Sequence[Key]) -> tuple[str, dict[st
             "ids": [key.conversation_id for key in keys],
         },
     )
+
+
+def _has_messages(snapshot: Snapshot) -> bool:
+    """Whether any log of messages was delivered."""
+    return snapshot.row("select 1 as found from marts.messages limit 1") is not None
 
 
 def _most_neighbours(snapshot: Snapshot) -> int:

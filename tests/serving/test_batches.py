@@ -62,6 +62,18 @@ def test_what_is_asked_meanwhile_is_answered_in_one_go() -> None:
     assert answering.batches == [[1], [2, 3, 4], [5, 6]]
 
 
+def test_who_asks_again_at_once_is_answered_too() -> None:
+    answering = _Answering()
+    answering.go_on.set()
+    batches = Batches(answering, at_once=1, most=8)
+
+    async def ask() -> list[int]:
+        # Each in the very step in which the one before is answered.
+        return [await batches.ask(question) for question in (1, 2, 3)]
+
+    assert _run(asyncio.wait_for(ask(), 20)) == [2, 4, 6]
+
+
 def test_as_many_batches_are_answered_at_a_time_as_there_may_be() -> None:
     answering = _Answering()
     batches = Batches(answering, at_once=2, most=8)
@@ -134,3 +146,23 @@ def test_a_page_has_the_documents_of_its_conversations(client: TestClient, count
     for document in page:
         alone = client.get(f"/api/2/conversation/{document['id']}").json()["data"]
         assert document == alone
+
+
+def test_messages_are_shown_where_the_contact_log_gives_the_facts(
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where the software alone has written, the facts come from the contact log.
+    (row,) = snapshot.rows(
+        "select conversation_id as id, count(*) as messages from marts.messages"
+        " where conversation_id is not null group by 1 order by 1 limit 1"
+    )
+    look_up = snapshot.look_up
+
+    def without_facts(sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        found = look_up(sql, parameters)
+        return [{**each, "facts_source": "contact_log"} for each in found]
+
+    monkeypatch.setattr(snapshot, "look_up", without_facts)
+    (document,) = conversations.each(snapshot, [(row["id"], "")])
+    assert not isinstance(document, RefusedError)
+    assert len(document["messages"]) == row["messages"]
