@@ -45,6 +45,7 @@ FORMATS = {
             "xlsx",
             "Excel (XLSX)",
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            threads=2,
         ),
         Format("jsonl", "JSONL", "application/jsonl; charset=utf-8", threads=2),
         Format("parquet", "Parquet", "application/vnd.apache.parquet"),

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 import duckdb
 
-from serving.export import cells, xlsx
+from serving.export import cells, xlsx, zipped
 from serving.export.cells import Column
 from serving.export.jobs import FORMATS, Job, Table
 
@@ -60,13 +60,12 @@ def write(job: Job, out: BinaryIO) -> None:
     if len(job.tables) == 1:
         _write_table(job, job.tables[0], out)
         return
-    # Parquet and XLSX are compressed already.
-    method = zipfile.ZIP_DEFLATED if job.format in ("csv", "jsonl") else zipfile.ZIP_STORED
-    with zipfile.ZipFile(out, "w", method, compresslevel=xlsx.COMPRESSION_LEVEL) as archive:
+    with zipfile.ZipFile(out, "w") as archive:
         for table in job.tables:
             name = f"{table.name}.{FORMATS[job.format].extension}"
-            with archive.open(name, "w", force_zip64=True) as part:
-                _write_table(job, table, part)  # type: ignore[arg-type]
+            # Parquet and XLSX are compressed already.
+            with zipped.member(archive, name, compress=job.format in ("csv", "jsonl")) as part:
+                _write_table(job, table, part)
 
 
 def _pass_on(job: Job, table: Table, out: BinaryIO) -> None:
@@ -177,7 +176,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Column
 
 def _copy_sql(job: Job, table: Table, columns: Sequence[Column], target: str) -> str:
     if job.format == "xlsx":
-        shown = "concat('<row>', " + ", ".join(map(cells.xlsx, columns)) + ", '</row>')"
+        shown = cells.xlsx_row(columns)
     else:
         shown = ", ".join(map(_CELLS[job.format], columns))
     asked = f"({table.sql})"

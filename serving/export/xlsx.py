@@ -3,7 +3,9 @@
 Belongs here: the parts of the file around the rows. Does not belong here: cells (`cells` makes
 them), SQL.
 
-A sheet holds 1 048 576 rows; what is longer goes on in a further sheet with the same header.
+A sheet holds 1 048 576 rows; what is longer goes on in a further sheet with the same header. So
+does what is larger than 2 GB of XML: Excel repairs, and other programs refuse, what a zip says of
+more.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
+from serving.export import zipped
 from serving.export.cells import Column
 
 ROWS_PER_SHEET = 1_048_575
-# Level 1 writes three times as fast as the default and the file is an eighth larger.
-COMPRESSION_LEVEL = 1
+# The longest row there can be goes on top of it.
+BYTES_PER_SHEET = 2_000_000_000
 _WIDTHS = {"moment": 20, "day": 12, "boolean": 9, "text": 18, "list": 24, "other": 18}
 _DECLARATION = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -50,6 +53,7 @@ def write(
     columns: Sequence[Column],
     chunks: Iterable[bytes],
     rows_per_sheet: int = ROWS_PER_SHEET,
+    bytes_per_sheet: int = BYTES_PER_SHEET,
 ) -> None:
     """Write a workbook.
 
@@ -59,11 +63,10 @@ def write(
         columns: of the table.
         chunks: the rows' XML (`<row>…</row>`), one row per line, cut anywhere.
         rows_per_sheet: rows below the header after which the next sheet begins.
+        bytes_per_sheet: bytes of rows after which it begins, at the end of a row.
     """
-    with zipfile.ZipFile(
-        out, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL, allowZip64=True
-    ) as archive:
-        sheets = _sheets(archive, name, columns, chunks, rows_per_sheet)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        sheets = _sheets(archive, name, columns, chunks, rows_per_sheet, bytes_per_sheet)
         for path, text in _parts(sheets, columns):
             archive.writestr(path, _DECLARATION + text.encode("utf-8"))
 
@@ -74,19 +77,23 @@ def _sheets(
     columns: Sequence[Column],
     chunks: Iterable[bytes],
     rows_per_sheet: int,
+    bytes_per_sheet: int,
 ) -> list[tuple[str, int]]:
     """Write the sheets; their names and numbers of rows below the header."""
     written: list[tuple[str, int]] = []
-    left = _Lines(chunks)
-    while not written or left.more():
+    coming = _Rows(chunks)
+    while not written or coming.more():
         number = len(written) + 1
-        # The size is not known beforehand, and a sheet can be larger than 4 GB.
-        with archive.open(f"xl/worksheets/sheet{number}.xml", "w", force_zip64=True) as part:
+        with zipped.member(archive, f"xl/worksheets/sheet{number}.xml", large=False) as part:
             part.write(_DECLARATION + _head(columns, first=not written).encode("utf-8"))
-            count = 0
-            while count < rows_per_sheet and (block := left.take(rows_per_sheet - count)):
-                part.write(block)
-                count += block.count(b"\n")
+            count = size = 0
+            last = rows_per_sheet
+            while count < last and coming.more():
+                rows, text = coming.take(last - count)
+                part.write(text)
+                count, size = count + rows, size + len(text)
+                if size >= bytes_per_sheet:
+                    last = count if text.endswith(b"\n") else count + 1
             part.write(
                 f'</sheetData><autoFilter ref="A1:{letters(len(columns))}{count + 1}"/>'
                 "</worksheet>".encode()
@@ -95,33 +102,30 @@ def _sheets(
     return written
 
 
-class _Lines:
-    """Takes whole lines out of chunks that are cut anywhere."""
+class _Rows:
+    """Hands on chunks that are cut anywhere, and cuts them where a sheet is full."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._held = b""
 
     def more(self) -> bool:
-        """Whether there is another line."""
-        while b"\n" not in self._held:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                return False
-            self._held += chunk
-        return True
+        """Whether there is more text."""
+        if not self._held:
+            self._held = next(self._chunks, b"")
+        return bool(self._held)
 
-    def take(self, most: int) -> bytes:
-        """The lines at hand, at most so many; nothing when there are no more."""
-        if not self.more():
-            return b""
-        end = self._held.rindex(b"\n") + 1
-        if self._held.count(b"\n") > most:
-            end = 0
-            for _ in range(most):
-                end = self._held.index(b"\n", end) + 1
-        lines, self._held = self._held[:end], self._held[end:]
-        return lines
+    def take(self, most: int) -> tuple[int, bytes]:
+        """The number of rows that end in the text at hand, and the text up to the end of `most`."""
+        text, self._held = self._held, b""
+        rows = text.count(b"\n")
+        if rows < most:
+            return rows, text
+        end = 0
+        for _ in range(most):
+            end = text.index(b"\n", end) + 1
+        self._held = text[end:]
+        return most, text[:end]
 
 
 def letters(number: int) -> str:

@@ -215,7 +215,7 @@ def test_what_programs_read_is_as_it_was(
 def test_a_workbook_holds_text_as_it_was_and_no_formula(snapshot: Snapshot, tmp_path: Path) -> None:
     content = _written(snapshot, tmp_path, _texts(FORMULAS + HARMLESS), "xlsx")
     found = [row[0] for row in _sheet(content).iter_rows(min_row=2)]
-    assert {cell.data_type for cell in found} <= {"s", "inlineStr", "n"}
+    assert {cell.data_type for cell in found} <= {"s", "str", "inlineStr", "n"}
     assert not any(cell.data_type == "f" for cell in found)
     assert [cell.value or "" for cell in found] == FORMULAS + HARMLESS
     for name in zipfile.ZipFile(io.BytesIO(content)).namelist():
@@ -314,17 +314,69 @@ def test_a_workbook_takes_what_xml_does_not(snapshot: Snapshot, tmp_path: Path) 
     assert found[4] == "\U0001f600 ]]> '\""
 
 
+def test_a_row_says_the_same_whichever_way_it_is_made(snapshot: Snapshot, tmp_path: Path) -> None:
+    # An ampersand beside them has every cell of a row made for itself.
+    ordinary = """
+        ('0044123', 3::tinyint, 2.5::double, 12.3400::decimal(38, 4), true, ['901', '9'],
+         12::bigint, timestamp '2026-11-02 14:05:06.123', date '2026-11-02',
+         timestamp_ns '2026-03-29 01:00:00'),
+        ('a > b', -3, -1e300, -0.0001, false, [], -999999999999999,
+         timestamp '1900-03-01 00:00:00', date '1900-03-01', timestamp_ns '1970-01-01 00:00:00'),
+        ('', 0, 0, 0, null, null, null,
+         timestamp '9999-12-31 23:59:59', date '9999-12-31', timestamp_ns '1969-12-31 23:59:59'),
+        (null, null, null, null, null, ['x'], 0, null, null, null)
+    """
+    names = "text, whole, real, amount, flag, path, large, moment, day, precise"
+    table = Table(
+        "both",
+        f"select given.*, beside from (values {ordinary}) as given({names}),"
+        " (values ('and'), ('&')) as others(beside) order by beside, text nulls last",
+    )
+    content = _written(snapshot, tmp_path, table, "xlsx")
+    rows = list(_sheet(content).iter_rows(min_row=2, values_only=True))
+    exact, plain = rows[:4], rows[4:]
+    assert [row[-1] for row in exact] == ["&"] * 4
+    # An empty text is nothing to openpyxl in the short form of a cell.
+    assert [row[:-1] for row in plain] == [
+        tuple(v or None if v == "" else v for v in row[:-1]) for row in exact
+    ]
+    assert plain[1][7] == datetime(2026, 11, 2, 14, 5, 6, 123000)
+    text = zipfile.ZipFile(io.BytesIO(content)).read("xl/worksheets/sheet1.xml").decode()
+    assert text.count("<row>") == 9
+
+
+@pytest.mark.parametrize(
+    "text", [" before", "after ", "a | b", "]]>", "a&b", "a<b", "x" * 32_768, "_x000D_", "a\u0007b"]
+)
+def test_what_a_short_cell_cannot_hold_is_seen(snapshot: Snapshot, text: str) -> None:
+    columns = [Column("first", "VARCHAR"), Column("second", "VARCHAR")]
+    for first, second in ((text, "plain"), ("plain", text)):
+        ((row,),) = [
+            tuple(each.values())
+            for each in snapshot.rows(
+                f"select {cells.xlsx_row(columns)} as row"
+                " from (select $first::varchar as first, $second::varchar as second)",
+                {"first": first, "second": second},
+            )
+        ]
+        assert row.count("inlineStr") == 2
+    (plain,) = snapshot.rows(
+        f"select {cells.xlsx_row(columns)} as row from (select 'a > b' as first, 'c|d' as second)"
+    )
+    assert plain["row"] == ('<row><c t="str"><v>a > b</v></c><c t="str"><v>c|d</v></c></row>')
+
+
 @given(st.lists(st.text(), min_size=1, max_size=5))
 def test_no_text_breaks_a_workbook(snapshot: Snapshot, values: list[str]) -> None:
     # DuckDB takes no lone surrogates; everything else is a text.
     texts = [value.encode("utf-8", "ignore").decode() for value in values]
     made = snapshot.rows(
-        f"select {cells.xlsx(Column('text', 'VARCHAR'))} as cell"
+        f"select {cells.xlsx_row([Column('text', 'VARCHAR')])} as row"
         " from (select unnest(cast($texts as varchar[])) as text)",
         {"texts": texts},
     )
     out = io.BytesIO()
-    lines = "".join(f"<row>{row['cell']}</row>\n" for row in made)
+    lines = "".join(f"{row['row']}\n" for row in made)
     assert lines.count("\n") == len(texts)
     xlsx.write(out, "texts", [Column("text", "VARCHAR")], [lines.encode()])
     sheet = _sheet(out.getvalue())
@@ -347,6 +399,22 @@ def test_a_result_longer_than_a_sheet_goes_on_in_the_next(rows: int) -> None:
     assert found == list(range(rows))
     assert len(book.worksheets) == max(1, -(-rows // 10))
     assert book.sheetnames[0] == "numbers"
+
+
+@pytest.mark.parametrize("cut", [7, 24, 1000])
+def test_a_sheet_that_is_too_large_goes_on_in_the_next(cut: int) -> None:
+    text = "".join(f"<row><c><v>{number}</v></c></row>\n" for number in range(10)).encode()
+    chunks = [text[start : start + cut] for start in range(0, len(text), cut)]
+    out = io.BytesIO()
+    xlsx.write(out, "numbers", [Column("number", "BIGINT")], chunks, bytes_per_sheet=60)
+    sheets = openpyxl.load_workbook(out).worksheets
+    found = [row[0] for sheet in sheets for row in sheet.iter_rows(min_row=2, values_only=True)]
+    assert found == list(range(10))
+    assert len(sheets) == (1 if cut == 1000 else 4)
+    for member in zipfile.ZipFile(out).infolist():
+        # Of another version is what a zip says that has room for 4 GB and more.
+        assert member.extract_version < zipfile.ZIP64_VERSION
+        assert not member.extra
 
 
 def test_letters_name_columns_as_spreadsheets_do() -> None:
