@@ -498,11 +498,13 @@ class _Draft:
         )
 
     def _write(self, source: tuple[str, str, str], target: Path) -> None:
-        # Level 1 takes a quarter less time than the default, 3, and on messages no more space.
+        # Level 1 takes a quarter less time than the default, 3, and on messages no more space. A
+        # dictionary of more than 1,000 values is made and mostly thrown away: without it messages
+        # take a fifth less time and a sixth less space, conversations a tenth less time.
         self._engine.execute(
             _sql(
                 "copy {source} to $file (format parquet, compression zstd, compression_level 1,"
-                " row_group_size 122880, overwrite true)",
+                " dictionary_size_limit 1000, row_group_size 122880, overwrite true)",
                 source=source,
             ),
             {"file": str(target)},
