@@ -89,6 +89,10 @@ def _refused(request: Request, refusal: Refusal) -> Response:
 
 
 def _install_errors(app: FastAPI) -> None:
+    @app.exception_handler(api.RefusedError)
+    async def refused(request: Request, error: api.RefusedError) -> Response:
+        return api.failure(error.status, str(error))
+
     @app.exception_handler(NothingPublishedError)
     async def nothing_published(request: Request, error: NothingPublishedError) -> Response:
         log.error("%s", error)

@@ -8,10 +8,10 @@ other evidence join, under one id.
 from fastapi import APIRouter
 
 from serving.api import docs, routes
-from serving.api.envelope import failure
+from serving.api.envelope import RefusedError, failure
 
 router = APIRouter()
 router.include_router(routes.router)
 router.include_router(docs.router)
 
-__all__ = ["failure", "router"]
+__all__ = ["RefusedError", "failure", "router"]

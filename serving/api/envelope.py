@@ -9,20 +9,16 @@ rely on that. Only what HTTP itself has to say is said there too: no key (401), 
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import inspect
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from serving.snapshot import Snapshot
-
-Endpoint = Callable[..., Response] | Callable[..., Awaitable[Response]]
 
 
 class RefusedError(Exception):
@@ -105,23 +101,3 @@ def success(request: Request, snapshot: Snapshot, content: Content) -> Response:
 def _matches(given: str, tag: str) -> bool:
     tags = [each.strip().removeprefix("W/") for each in given.split(",")]
     return tag in tags or tags == ["*"]
-
-
-def answering(endpoint: Endpoint) -> Endpoint:
-    """An endpoint whose `RefusedError` becomes the platform's answer to it."""
-
-    @functools.wraps(endpoint)
-    def answered(*arguments: Any, **named: Any) -> Response:
-        try:
-            return cast(Response, endpoint(*arguments, **named))
-        except RefusedError as refused:
-            return failure(refused.status, str(refused))
-
-    @functools.wraps(endpoint)
-    async def awaited(*arguments: Any, **named: Any) -> Response:
-        try:
-            return await cast(Awaitable[Response], endpoint(*arguments, **named))
-        except RefusedError as refused:
-            return failure(refused.status, str(refused))
-
-    return awaited if inspect.iscoroutinefunction(endpoint) else answered

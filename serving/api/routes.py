@@ -8,7 +8,7 @@ the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -17,7 +17,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from serving.api import changes, conversations, statistic
 from serving.api.conversations import FILTERS, SOURCE_FIELD, UNAVAILABLE
 from serving.api.document import MOST_LOOKED_UP
-from serving.api.envelope import Content, Endpoint, RefusedError, answering, content, success
+from serving.api.envelope import Content, RefusedError, content, success
 from serving.api.parameters import Parameters
 from serving.batches import Batches
 from serving.snapshot import Snapshot
@@ -38,6 +38,7 @@ class _TextConvertor(Convertor[str]):
 
 register_url_convertor("text", _TextConvertor())
 router = APIRouter(prefix="/api/2", tags=["REST"])
+Endpoint = Callable[..., Response] | Callable[..., Awaitable[Response]]
 Current = Annotated[Snapshot, Depends(current_snapshot)]
 SPELLINGS = ("", ".json", ".json-unicode")
 # Of batches of conversations: with one thread a core is idle, and three are no quicker than two.
@@ -48,19 +49,18 @@ def _read(path: str, spelled: str) -> Callable[[Endpoint], Endpoint]:
     """Serve a resource under each spelling, to GET and HEAD; the plain one is documented."""
 
     def register(endpoint: Endpoint) -> Endpoint:
-        answered = answering(endpoint)
         for spelling in SPELLINGS:
             full_path = path.replace(spelled, spelled + spelling)
             router.add_api_route(
                 full_path,
-                answered,
+                endpoint,
                 methods=["GET"],
                 include_in_schema=not spelling,
                 response_model=None,
             )
             router.add_api_route(
                 full_path,
-                answered,
+                endpoint,
                 methods=["HEAD"],
                 include_in_schema=False,
                 response_model=None,
