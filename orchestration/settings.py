@@ -14,10 +14,13 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# DuckDB keeps its limit for what it manages itself; beside that are its own small change, and
-# Python, Dagster and dbt. At ten million contacts the publishing process alone came to 3.7 of 4 GB;
-# the peak of all processes together is not measured yet.
-DUCKDB_SHARE = 0.8
+# Beside DuckDB, a run's processes hold this many bytes: Python, Dagster and dbt.
+_BESIDE_DUCKDB = 500_000_000
+# DuckDB keeps its limit for what it manages itself; with eighty million messages it came to hold a
+# fifth more than it was told.
+_DUCKDB_OVERSHOOT = 1.2
+# However small a run is to be, DuckDB cannot do with less of it.
+_LEAST_DUCKDB_SHARE = 0.4
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B")
 
 
@@ -63,7 +66,8 @@ class Settings:
         assert found is not None, "load_settings has checked it"
         number, unit, binary = found.groups()
         size = float(number) * (1024 if binary else 1000) ** ("KMGT".index(unit) + 1)
-        return f"{int(size * DUCKDB_SHARE / 1000)}KB"
+        told = max((size - _BESIDE_DUCKDB) / _DUCKDB_OVERSHOOT, size * _LEAST_DUCKDB_SHARE)
+        return f"{int(told / 1000)}KB"
 
     @property
     def published_dir(self) -> Path:
