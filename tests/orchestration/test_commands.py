@@ -93,7 +93,7 @@ def test_dbt_does_not_repeat_the_database_options_for_every_model() -> None:
 
 def test_duckdb_is_told_what_the_others_leave_of_the_memory_limit() -> None:
     assert load_settings({"MEMORY_LIMIT": "4GB"}).duckdb_memory_limit == "2916666KB"
-    assert load_settings({"MEMORY_LIMIT": "1.5 GiB"}).duckdb_memory_limit == "925510KB"
-    assert load_settings({"MEMORY_LIMIT": "500MB"}).duckdb_memory_limit == "200000KB"
+    assert load_settings({"MEMORY_LIMIT": "2 GiB"}).duckdb_memory_limit == "1372903KB"
+    assert load_settings({"MEMORY_LIMIT": "1GB"}).duckdb_memory_limit == "600000KB"
     options = yaml.safe_load(_read("profiles.yml"))["throughline"]["outputs"]["warehouse"]
     assert "env_var('THROUGHLINE_DUCKDB_MEMORY'" in options["config_options"]["memory_limit"]
