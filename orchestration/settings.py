@@ -19,8 +19,8 @@ _BESIDE_DUCKDB = 500_000_000
 # DuckDB keeps its limit for what it manages itself; with eighty million messages it came to hold a
 # fifth more than it was told.
 _DUCKDB_OVERSHOOT = 1.2
-# However little a run may take: to read records of many megabytes DuckDB needs some 0.5 GB. So a run
-# whose limit is below 1.8 GB can exceed it.
+# However little a run may take: to read records of many megabytes DuckDB needs some 0.5 GB. So a
+# run whose limit is below 1.8 GB can exceed it.
 _LEAST_DUCKDB_SHARE = 0.6
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B")
 
