@@ -23,7 +23,7 @@ class Format:
         label: as a person reads it.
         media_type: as HTTP names it.
         threads: DuckDB's. Several hold back row groups of text until their turn comes: that pays
-            for JSON, which takes longest to make, and takes more memory.
+            for JSON and XLSX, which take longest to make, and takes more memory.
     """
 
     name: str
