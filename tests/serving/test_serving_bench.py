@@ -31,5 +31,7 @@ def test_every_question_is_answered_and_timed_beside_the_bare_query(
     assert kinds == {"REST detail by id", "page of a detail by id", "log", "search"}
     assert all(timing["median"] > 0 and timing["bare_median"] > 0 for timing in report["timings"])
     assert report["requests_per_second"] > 0
+    assert report["bare_requests_per_second"] > 0
+    assert all(export["bare_seconds"] > 0 for export in report["exports"])
     assert {export["rows"] for export in report["exports"]} == {contacts, report["conversations"]}
     assert len(serving.Report(**{**report, "timings": [], "exports": []}).aims()) == 1
