@@ -6,7 +6,7 @@ Does not belong here: what a metric means (dbt_project/models/marts), figures of
 `mf` alone finds neither: it reads `target/semantic_manifest.json` below the working directory,
 wherever dbt was told to write, and would open the warehouse file, which only the pipeline may. So
 it gets a project folder of its own, in which the published snapshot is attached read-only under
-the warehouse's name: it never blocks a run, and a run never blocks it.
+the name of the file that it was copied from: it never blocks a run, and a run never blocks it.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def _project() -> dict[str, object]:
 def _profile(settings: Settings) -> dict[str, object]:
     snapshot = {
         "path": str(settings.published_file),
-        # The semantic manifest names the tables by the warehouse that dbt builds.
-        "alias": settings.warehouse_file.stem,
+        # The semantic manifest names the tables by the file that dbt builds them in.
+        "alias": settings.outgoing_file.stem,
         "read_only": True,
     }
     output = {

@@ -1,7 +1,7 @@
 """Publishing: the public models become an immutable version that readers can always open.
 
-Belongs here: what is copied out of the warehouse, the layout of `published/`, its manifest, the
-swap to a new version, and the ledger rows that record what the outside has seen.
+Belongs here: what the copy of dbt's outgoing file keeps, the layout of `published/`, its manifest,
+the swap to a new version, and the ledger rows that record what the outside has seen.
 Does not belong here: whether to publish (the blocking checks decide), which models are public
 (dbt's `access: public` decides), what a metric is (its YAML says it), and anything that reads the
 published files for people.
@@ -37,20 +37,27 @@ import duckdb
 
 from orchestration import locks
 from orchestration.metric_definitions import Metric, metrics
-from orchestration.settings import Settings
+from orchestration.settings import (
+    PUBLISHED_ROW_GROUP_ROWS,
+    PUBLISHED_STORAGE_VERSION,
+    Settings,
+)
 
 MANIFEST_VERSION = 1
 PUBLIC_SCHEMAS = ("marts", "metrics", "reports")
 DATABASE_NAME = "throughline.duckdb"
 MANIFEST_NAME = "manifest.json"
-# DuckDB 2 writes files that no 1.x client opens unless told so; BI drivers are still at 1.x.
-STORAGE_VERSION = "v1.0.0"
 ROW_GROUP_ROWS = 122_880
-# Of the snapshot, a sixth of DuckDB's default: a look-up reads one block of rows whole. Measured
-# with 16,384: a third less per look-up, a twelfth more for a scan of everything.
-SNAPSHOT_ROW_GROUP_ROWS = 20_480
 _WORK_PREFIX = ".publishing-"
 _SNAPSHOT = "throughline_snapshot"
+# The row groups are no part of the file: DuckDB merges them into larger ones unless told each time.
+_FORM = f"storage_version '{PUBLISHED_STORAGE_VERSION}', row_group_size {PUBLISHED_ROW_GROUP_ROWS}"
+# A view that names some columns of a table beside it and does nothing else, in DuckDB's own words.
+_PLAIN_VIEW = re.compile(
+    r"CREATE VIEW [^(]*? AS\s+WITH (?P<name>\w+) AS\s+\(\s*SELECT \* FROM"
+    r" (?:(?P<database>\w+)\.)?(?P<schema>\w+)\.(?P<table>\w+)\s*\)\s*"
+    r"SELECT (?P<columns>[\w\", ]+) FROM (?P=name);?\s*"
+)
 # Parquet has no 128-bit integer and DuckDB silently writes a double instead.
 _INEXACT_IN_PARQUET = re.compile(r"\bU?HUGEINT\b")
 
@@ -231,15 +238,13 @@ def _publish(
 ) -> Publication:
     last = _current_or_none(settings)
     draft = _Draft(settings, work, tell)
-    with draft.reading():
-        written = draft.write_parquet(models)
+    with draft.writing():
         last_load_no = draft.last_load_no()
-        data_version = _data_version(written, definitions)
-        is_current = (
-            last is not None and last.data_version == data_version and _is_whole(settings, last)
-        )
-        if not is_current:
-            draft.write_snapshot(written)
+        written = draft.write(models)
+    data_version = _data_version(written, definitions)
+    is_current = (
+        last is not None and last.data_version == data_version and _is_whole(settings, last)
+    )
     version_path = f"versions/{data_version}"
     publication = Publication(
         data_version=data_version,
@@ -340,11 +345,13 @@ def _data_version(models: Sequence[PublishedModel], definitions: Sequence[Metric
         for model in models
     ]
     meaning = [asdict(metric) for metric in definitions]
-    text = json.dumps([MANIFEST_VERSION, STORAGE_VERSION, content, meaning], ensure_ascii=True)
+    text = json.dumps(
+        [MANIFEST_VERSION, PUBLISHED_STORAGE_VERSION, content, meaning], ensure_ascii=True
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# --- reading the warehouse, writing the new version -----------------------------------------------
+# --- writing the new version ----------------------------------------------------------------------
 
 
 class _Draft:
@@ -354,41 +361,40 @@ class _Draft:
         self._settings = settings
         self._work = work
         self._tell = tell
-        # dbt's views name the warehouse by its file's stem, so it has to be attached under it.
+        # dbt's views name its files by their stems, so they have to be attached under them.
         self._warehouse = settings.warehouse_file.stem
+        self._outgoing = settings.outgoing_file.stem
         self._snapshot = _SNAPSHOT
-        self._copied: set[tuple[str, str]] = set()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self.seen = (0, 0, 0)
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """The warehouse open read-only and the new snapshot for writing, both closed at the end."""
-        if not self._settings.warehouse_file.exists():
-            raise PublishError(
-                f"{self._settings.warehouse_file} is missing: run the pipeline first"
-            )
+    def writing(self) -> Iterator[None]:
+        """What dbt built open for reading and its copy, the snapshot, for writing."""
+        for file in (self._settings.warehouse_file, self._settings.outgoing_file):
+            if not file.exists():
+                raise PublishError(f"{file} is missing: run the pipeline first")
         self.seen = _fingerprint(self._settings.warehouse_file)
+        snapshot = self._work / DATABASE_NAME
         with _engine(self._settings) as connection:
             self._connection = connection
+            # What a killed program left in the log beside the file belongs into the file.
+            _attach(connection, self._settings.outgoing_file, self._outgoing, _FORM)
+            connection.execute(_sql("checkpoint {name}", name=self._outgoing))
+            connection.execute(_sql("detach {name}", name=self._outgoing))
+            self._tell(f"copying {self._settings.outgoing_file.name}")
+            shutil.copyfile(self._settings.outgoing_file, snapshot)
             _attach(connection, self._settings.warehouse_file, self._warehouse, "read_only")
-            _attach(
-                connection,
-                self._work / DATABASE_NAME,
-                self._snapshot,
-                f"storage_version '{STORAGE_VERSION}', row_group_size {SNAPSHOT_ROW_GROUP_ROWS}",
-            )
-            for schema in PUBLIC_SCHEMAS:
-                connection.execute(_sql("create schema {name}", name=(self._snapshot, schema)))
+            _attach(connection, self._settings.outgoing_file, self._outgoing, "read_only")
+            _attach(connection, snapshot, self._snapshot, _FORM)
             yield
-            connection.execute(_sql("checkpoint {name}", name=self._snapshot))
-            connection.execute(_sql("detach {name}", name=self._snapshot))
-            connection.execute(_sql("detach {name}", name=self._warehouse))
+            for name in (self._snapshot, self._outgoing, self._warehouse):
+                connection.execute(_sql("detach {name}", name=name))
             self._connection = None
 
     @property
     def _engine(self) -> duckdb.DuckDBPyConnection:
-        assert self._connection is not None, "only inside reading()"
+        assert self._connection is not None, "only inside writing()"
         return self._connection
 
     def last_load_no(self) -> int:
@@ -398,55 +404,126 @@ class _Draft:
         )
         return int(_one(self._engine, query))
 
-    def write_parquet(self, models: Sequence[_PublicModel]) -> tuple[PublishedModel, ...]:
-        """Write every model's Parquet file, with the same bytes for the same rows in order."""
-        written = []
-        for model in models:
-            self._tell(f"writing {model.schema}.{model.name} as Parquet")
-            columns = self._columns(model)
-            source = (self._warehouse, model.schema, model.name)
-            rows = int(_one(self._engine, _sql("select count(*) from {source}", source=source)))
-            relative = Path("parquet", model.schema, f"{model.name}.parquet")
-            target = self._work / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._write(source, target)
-            if not self._is_evenly_cut(target):
-                # The bytes depend on the rows, their order and where the row groups are cut, and
-                # nothing else. Several threads cut evenly when they read a table that came out of
-                # a sort; otherwise where depends on timing. What one thread copies is always even.
-                self._copy(model.schema, model.name, threads=1)
-                self._write((self._snapshot, model.schema, model.name), target)
-            written.append(
-                PublishedModel(
-                    schema=model.schema,
-                    name=model.name,
-                    description=model.description,
-                    row_count=rows,
-                    columns=columns,
-                    parquet=str(relative),
-                    parquet_bytes=target.stat().st_size,
-                    parquet_sha256=_sha256(target),
-                )
-            )
-        return tuple(written)
+    def write(self, models: Sequence[_PublicModel]) -> tuple[PublishedModel, ...]:
+        """Make the copy the snapshot, and write every model's Parquet file.
 
-    def write_snapshot(self, models: Sequence[PublishedModel]) -> None:
-        """Complete the DuckDB snapshot: every model a table, with its comments."""
-        for model in models:
-            if (model.schema, model.name) not in self._copied:
-                self._tell(f"copying {model.schema}.{model.name}")
-                self._copy(model.schema, model.name, threads=self._settings.threads)
-            table = (self._snapshot, model.schema, model.name)
-            if model.description:
+        The snapshot then holds every public model as a table with its comments, and nothing else.
+        A Parquet file has the same bytes for the same rows in the same order.
+        """
+        public = {(model.schema, model.name): self._columns(model) for model in models}
+        private = self._relations("table").keys() - public.keys()
+        views = self._relations("view")
+        for view in views:
+            self._engine.execute(_sql("drop view {view}", view=(self._snapshot, *view)))
+        for view in public.keys() & views.keys():
+            table = self._table_behind(views[view], public[view])
+            if table in private:
+                private.remove(table)
+                self._take(table, view, public[view])
+            else:
+                self._write_table(view, threads=self._settings.threads)
+        for table in private:
+            self._engine.execute(_sql("drop table {table}", table=(self._snapshot, *table)))
+        for schema in self._schemas() - set(PUBLIC_SCHEMAS):
+            self._engine.execute(_sql("drop schema {schema}", schema=(self._snapshot, schema)))
+        written = tuple(
+            self._write_parquet(model, public[model.schema, model.name]) for model in models
+        )
+        for model in written:
+            self._comment(model)
+        self._engine.execute(_sql("checkpoint {name}", name=self._snapshot))
+        return written
+
+    def _relations(self, kind: str) -> dict[tuple[str, str], str]:
+        """(schema, name) of the tables or views in the copy, each with its definition."""
+        query = _sql(
+            "select schema_name, {name}, sql from {function}()"
+            " where database_name = $database and not internal",
+            name=f"{kind}_name",
+            function=f"duckdb_{kind}s",
+        )
+        rows = self._engine.execute(query, {"database": self._snapshot}).fetchall()
+        return {(schema, name): definition for schema, name, definition in rows}
+
+    def _schemas(self) -> set[str]:
+        rows = self._engine.execute(
+            "select schema_name from duckdb_schemas()"
+            " where database_name = $database and not internal",
+            {"database": self._snapshot},
+        ).fetchall()
+        return {schema for (schema,) in rows}
+
+    def _table_behind(
+        self, definition: str, columns: Sequence[PublishedColumn]
+    ) -> tuple[str, str] | None:
+        """The outgoing table of which a view shows just these columns, in their order, as is."""
+        found = _PLAIN_VIEW.fullmatch(definition)
+        if found is None or found["database"] not in (None, self._outgoing):
+            return None
+        table = (found["schema"], found["table"])
+        shown = [name.strip().strip('"') for name in found["columns"].split(",")]
+        kept = [name for name, *_ in self._describe(table) if name in set(shown)]
+        return table if [column.name for column in columns] == shown == kept else None
+
+    def _take(
+        self, table: tuple[str, str], view: tuple[str, str], columns: Sequence[PublishedColumn]
+    ) -> None:
+        """Let a table of the copy stand for the view that shows some of its columns."""
+        # The columns' data stay where they are: neither a copy nor the rest is written again.
+        for name, *_ in self._describe(table):
+            if name not in {column.name for column in columns}:
                 self._engine.execute(
-                    _sql("comment on table {table} is ", table=table) + _literal(model.description)
-                )
-            for column in model.columns:
-                if column.description:
-                    self._engine.execute(
-                        _sql("comment on column {column} is ", column=(*table, column.name))
-                        + _literal(column.description)
+                    _sql(
+                        "alter table {table} drop column {column}",
+                        table=(self._snapshot, *table),
+                        column=name,
                     )
+                )
+        self._engine.execute(
+            _sql(
+                "alter table {table} rename to {name}", table=(self._snapshot, *table), name=view[1]
+            )
+        )
+
+    def _write_parquet(
+        self, model: _PublicModel, columns: tuple[PublishedColumn, ...]
+    ) -> PublishedModel:
+        self._tell(f"writing {model.schema}.{model.name} as Parquet")
+        source = (self._outgoing, model.schema, model.name)
+        rows = int(_one(self._engine, _sql("select count(*) from {source}", source=source)))
+        relative = Path("parquet", model.schema, f"{model.name}.parquet")
+        target = self._work / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._write(model, target)
+        if not self._is_evenly_cut(target):
+            # The bytes depend on the rows, their order and where the row groups are cut, and
+            # nothing else. Several threads cut evenly when they read a table that came out of a
+            # sort; otherwise where depends on timing. What one thread writes is always even.
+            self._write_table((model.schema, model.name), threads=1)
+            self._write(model, target)
+        return PublishedModel(
+            schema=model.schema,
+            name=model.name,
+            description=model.description,
+            row_count=rows,
+            columns=columns,
+            parquet=str(relative),
+            parquet_bytes=target.stat().st_size,
+            parquet_sha256=_sha256(target),
+        )
+
+    def _comment(self, model: PublishedModel) -> None:
+        table = (self._snapshot, model.schema, model.name)
+        if model.description:
+            self._engine.execute(
+                _sql("comment on table {table} is ", table=table) + _literal(model.description)
+            )
+        for column in model.columns:
+            if column.description:
+                self._engine.execute(
+                    _sql("comment on column {column} is ", column=(*table, column.name))
+                    + _literal(column.description)
+                )
 
     def verify(self, models: Sequence[PublishedModel]) -> None:
         """Make the files durable and read-only, and count their rows once more from the disk.
@@ -478,15 +555,20 @@ class _Draft:
                 path.chmod(0o444)
                 sync(path)
 
+    def _describe(self, table: tuple[str, str]) -> list[tuple[str, str]]:
+        """(column, type) of what dbt built."""
+        query = _sql("describe {source}", source=(self._outgoing, *table))
+        return [(name, kind) for name, kind, *_ in self._engine.execute(query).fetchall()]
+
     def _columns(self, model: _PublicModel) -> tuple[PublishedColumn, ...]:
-        source = _sql("describe {source}", source=(self._warehouse, model.schema, model.name))
         try:
-            rows = self._engine.execute(source).fetchall()
+            rows = self._describe((model.schema, model.name))
         except duckdb.CatalogException as error:
             raise PublishError(
-                f"{model.schema}.{model.name} is public and not in the warehouse: build it first"
+                f"{model.schema}.{model.name} is public and not in"
+                f" {self._settings.outgoing_file.name}: build it first"
             ) from error
-        for name, type_name, *_ in rows:
+        for name, type_name in rows:
             if _INEXACT_IN_PARQUET.search(type_name):
                 raise PublishError(
                     f"{model.schema}.{model.name}.{name} is a {type_name}, which Parquet cannot"
@@ -494,10 +576,10 @@ class _Draft:
                 )
         return tuple(
             PublishedColumn(name, type_name, model.column_descriptions.get(name.lower(), ""))
-            for name, type_name, *_ in rows
+            for name, type_name in rows
         )
 
-    def _write(self, source: tuple[str, str, str], target: Path) -> None:
+    def _write(self, model: _PublicModel, target: Path) -> None:
         # Level 1 takes a quarter less time than the default, 3, and on messages no more space. A
         # dictionary of more than 1,000 values is made and mostly thrown away: without it messages
         # take a fifth less time and a sixth less space, conversations a tenth less time.
@@ -505,7 +587,7 @@ class _Draft:
             _sql(
                 "copy {source} to $file (format parquet, compression zstd, compression_level 1,"
                 " dictionary_size_limit 1000, row_group_size 122880, overwrite true)",
-                source=source,
+                source=(self._snapshot, model.schema, model.name),
             ),
             {"file": str(target)},
         )
@@ -519,17 +601,18 @@ class _Draft:
         ).fetchall()
         return all(rows == ROW_GROUP_ROWS for (rows,) in groups[:-1])
 
-    def _copy(self, schema: str, name: str, *, threads: int) -> None:
+    def _write_table(self, model: tuple[str, str], *, threads: int) -> None:
+        """Write the rows of a model into the snapshot, which only a copy was to take over."""
+        self._tell(f"writing {'.'.join(model)} anew")
         self._engine.execute(f"set threads = {int(threads)}")
         self._engine.execute(
             _sql(
-                "create table {target} as from {source}",
-                target=(self._snapshot, schema, name),
-                source=(self._warehouse, schema, name),
+                "create or replace table {target} as from {source}",
+                target=(self._snapshot, *model),
+                source=(self._outgoing, *model),
             )
         )
         self._engine.execute(f"set threads = {int(self._settings.threads)}")
-        self._copied.add((schema, name))
 
 
 # --- the ledger in the warehouse ------------------------------------------------------------------
@@ -820,7 +903,7 @@ def _to_json(publication: Publication) -> dict[str, Any]:
             "path": publication.database,
             "bytes": publication.database_bytes,
             "sha256": publication.database_sha256,
-            "storage_version": STORAGE_VERSION,
+            "storage_version": PUBLISHED_STORAGE_VERSION,
         },
         "models": [
             {

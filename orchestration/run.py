@@ -217,12 +217,14 @@ def run(settings: Settings, *, rebuild: bool, narrator: Narrator) -> None:
 
 
 def _wait_for_file(settings: Settings, narrator: Narrator, seconds: float = 60) -> None:
-    """Wait a little for a program outside the pipeline that has the warehouse file open."""
+    """Wait a little for a program outside the pipeline that has a file of the pipeline open."""
     deadline, told = time.monotonic() + seconds, False
-    while settings.warehouse_file.exists():
+    waiting = [settings.warehouse_file, settings.outgoing_file]
+    while waiting:
         try:
-            duckdb.connect(str(settings.warehouse_file)).close()
-            return
+            if waiting[0].exists():
+                duckdb.connect(str(waiting[0])).close()
+            del waiting[0]
         except duckdb.IOException as error:
             if "Could not set lock on file" not in str(error):
                 raise
@@ -230,13 +232,13 @@ def _wait_for_file(settings: Settings, narrator: Narrator, seconds: float = 60) 
             if time.monotonic() > deadline:
                 raise RunError(
                     [
-                        f"Another program has {settings.warehouse_file} open: {holder}.\n"
+                        f"Another program has {waiting[0]} open: {holder}.\n"
                         "    Close it there, and point it to the published file instead:"
                         f" {settings.published_file}"
                     ]
                 ) from error
             if not told:
-                narrator.say(f"Waiting for another program to close the warehouse: {holder}")
+                narrator.say(f"Waiting for another program to close {waiting[0].name}: {holder}")
             told = True
             time.sleep(1)
 

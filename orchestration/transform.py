@@ -274,15 +274,22 @@ def build(
     report = Report(progress)
     arguments = ["build", *(["--select", *select] if select else [])]
     with locks.warehouse(settings):
-        begin(settings, run_id)
+        begin(settings, run_id, complete=not select)
         if _run(settings, arguments, settings.dbt_target_dir, report.take) != 0:
             finish(settings, passed=False, complete=not select)
             raise BuildError(report.failures(settings.dbt_target_dir))
         finish(settings, passed=True, complete=not select)
 
 
-def begin(settings: Settings, run_id: str) -> None:
-    """Record that models are about to change: until `finish`, nothing may be published."""
+def begin(settings: Settings, run_id: str, *, complete: bool) -> None:
+    """Record that models are about to change: until `finish`, nothing may be published.
+
+    Args:
+        settings: where the record is.
+        run_id: recorded as the builder.
+        complete: everything is built. The public models then get a new file: one in which tables
+            are replaced keeps the space of the old ones, and it is copied as it is.
+    """
     state.write(
         settings,
         state.BuildState(
@@ -292,6 +299,8 @@ def begin(settings: Settings, run_id: str) -> None:
             last_load_no=last_load_no(settings),
         ),
     )
+    if complete:
+        _drop_outgoing(settings)
 
 
 def finish(settings: Settings, *, passed: bool, complete: bool) -> None:
@@ -329,8 +338,11 @@ def last_load_no(settings: Settings) -> int:
 
 
 def connect_read_only(settings: Settings) -> duckdb.DuckDBPyConnection:
-    """The warehouse for reading. Call it under the warehouse lock: a reader blocks the writer."""
-    return duckdb.connect(
+    """The warehouse and the public models for reading, each table by its schema and name.
+
+    Call it under the warehouse lock: a reader blocks the writer.
+    """
+    connection = duckdb.connect(
         str(settings.warehouse_file),
         read_only=True,
         config={
@@ -340,6 +352,21 @@ def connect_read_only(settings: Settings) -> duckdb.DuckDBPyConnection:
             "memory_limit": settings.duckdb_memory_limit,
         },
     )
+    try:
+        if settings.outgoing_file.exists():
+            file = str(settings.outgoing_file).replace("'", "''")
+            name = quoted(settings.outgoing_file.stem)
+            connection.execute(f"attach '{file}' as {name} (read_only)")
+            schemas = connection.execute(
+                "select current_database(), 'main' union all"
+                " select database_name, schema_name from duckdb_schemas() where not internal"
+            ).fetchall()
+            path = ",".join(f"{database}.{schema}" for database, schema in schemas)
+            connection.execute(f"set search_path = '{path}'")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 @dataclass(frozen=True)
@@ -382,10 +409,12 @@ def table_facts(
 
 
 def drop_built(settings: Settings) -> list[str]:
-    """Drop every schema that dbt builds; the raw tables stay. Gives the names dropped."""
+    """Drop everything that dbt builds; the raw tables stay. Gives the names dropped."""
     state.forget(settings)
+    dropped = [settings.outgoing_file.name] if settings.outgoing_file.exists() else []
+    _drop_outgoing(settings)
     if not settings.warehouse_file.exists():
-        return []
+        return dropped
     with duckdb.connect(str(settings.warehouse_file)) as connection:
         schemas = connection.execute(
             "select schema_name from information_schema.schemata"
@@ -395,7 +424,14 @@ def drop_built(settings: Settings) -> list[str]:
         ).fetchall()
         for (schema,) in schemas:
             connection.execute(f"drop schema {quoted(schema)} cascade")
-    return [schema for (schema,) in schemas]
+    return [schema for (schema,) in schemas] + dropped
+
+
+def _drop_outgoing(settings: Settings) -> None:
+    """Remove the file of the public models; the published copies of it stay."""
+    file = settings.outgoing_file
+    for path in (file, file.with_name(f"{file.name}.wal")):
+        path.unlink(missing_ok=True)
 
 
 def tidy_targets(settings: Settings) -> None:

@@ -77,6 +77,7 @@ class Pipeline:
         self.settings.landing_dir.mkdir(parents=True, exist_ok=True)
         self.settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
         self.runs = 0
+        self.told: list[str] = []
         self._files = 0
 
     # --- writing
@@ -157,15 +158,16 @@ class Pipeline:
         arguments = ["build", "--exclude-resource-type", "unit_test"]
         arguments += ["--select", *select] if select else []
         arguments += ["--exclude", *exclude] if exclude else []
-        transform.begin(self.settings, self._run_id)
+        transform.begin(self.settings, self._run_id, complete=not select and not exclude)
         failures = _Dbt.of_this_process().invoke(arguments, self.settings)
         transform.finish(self.settings, passed=not failures, complete=not select and not exclude)
         if failures:
             raise PipelineError("dbt build failed:\n" + "\n".join(failures))
 
     def publish(self) -> None:
-        """Publish what was built."""
-        publishing.publish(self.settings, run_id=self._run_id)
+        """Publish what was built; `told` then holds what it said."""
+        self.told = []
+        publishing.publish(self.settings, run_id=self._run_id, progress=self.told.append)
 
     def rebuild(self) -> None:
         """Drop everything but the raw tables, build and publish: what `make rebuild` does."""

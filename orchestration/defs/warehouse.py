@@ -100,7 +100,7 @@ def warehouse() -> dg.Definitions:
         except registry.RegistryError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         with sole_user(settings, context.run_id):
-            transform.begin(settings, context.run_id)
+            transform.begin(settings, context.run_id, complete=not context.is_subset)
             narrator.say("Building and checking the models")
             invocation = dbt.cli(["build"], context=context, raise_on_error=False)
             yield from events(context, settings, narrator, invocation)

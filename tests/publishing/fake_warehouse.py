@@ -16,7 +16,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,18 @@ if str(REPOSITORY) not in sys.path:
     sys.path.insert(0, str(REPOSITORY))
 
 from orchestration import publishing  # noqa: E402
-from orchestration.settings import Settings, load_settings  # noqa: E402
+from orchestration.settings import (  # noqa: E402
+    PUBLISHED_ROW_GROUP_ROWS,
+    PUBLISHED_STORAGE_VERSION,
+    Settings,
+    load_settings,
+)
 
 Child = Callable[..., "subprocess.Popen[str]"]
 
 LEDGER = """
     create schema raw;
     create schema intermediate;
-    create schema marts;
-    create schema reports;
-    create schema metrics;
     create table raw.loads (
         load_no bigint, log varchar, status varchar, rows_rejected bigint
     );
@@ -57,7 +60,10 @@ LEDGER = """
     );
 """
 GENERATION = """
-    create or replace table marts.conversations as
+    create schema if not exists outgoing.marts;
+    create schema if not exists outgoing.reports;
+    create schema if not exists outgoing.metrics;
+    create or replace table outgoing.marts.conversations as
     select
         'desk:' || number as conversation_id,
         'desk' as source,
@@ -69,22 +75,27 @@ GENERATION = """
         if(number % 3 = 0, null, 'Léa, d''accord « merci » ' || number) as note
     from range(100 + $generation) as numbers (number)
     order by number;
-    create or replace table marts.messages as
+    create or replace table outgoing.marts.int_messages as
     select
+        'not for readers' as secret,
         'desk:' || number // 20 as conversation_id,
         (number % 20)::integer as message_no,
+        number as place,
         $generation::integer as generation,
         'Bonjour ' || hash(number) as body
     from range($messages) as numbers (number)
     order by number;
+    create or replace view outgoing.marts.messages as
+    with messages as (select * from outgoing.marts.int_messages)
+    select conversation_id, message_no, generation, body from messages;
     create or replace table intermediate.int_secret as select 'not for readers' as body;
-    create or replace table marts.mart_private as select 'not for readers' as body;
-    create or replace view reports.statistical_report as
+    create or replace table outgoing.marts.mart_private as select 'not for readers' as body;
+    create or replace view outgoing.reports.statistical_report as
     select
         date '2026-03-01' as period_start,
         count(*) as conversations,
         any_value(generation) as generation
-    from {warehouse}.marts.conversations;
+    from outgoing.marts.conversations;
 """
 
 
@@ -101,13 +112,26 @@ def settings_of(home: Path, **environ: str) -> Settings:
 
 
 def build(settings: Settings, generation: int, *, messages: int = 2000) -> None:
-    """Make the warehouse hold this generation, as a dbt run would."""
+    """Make the warehouse hold this generation, as a whole dbt run would."""
     settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
     new = not settings.warehouse_file.exists()
-    with duckdb.connect(str(settings.warehouse_file), config={"threads": 2}) as connection:
+    settings.outgoing_file.unlink(missing_ok=True)
+    with connect(settings) as connection:
         fill(connection, generation, messages=messages, new=new)
     if not (settings.dbt_target_dir / "manifest.json").exists():
         write_dbt_manifest(settings)
+
+
+@contextmanager
+def connect(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Both files for writing, as dbt opens them."""
+    with duckdb.connect(str(settings.warehouse_file), config={"threads": 2}) as connection:
+        connection.execute(
+            f"attach '{settings.outgoing_file}' as outgoing"
+            f" (storage_version '{PUBLISHED_STORAGE_VERSION}',"
+            f" row_group_size {PUBLISHED_ROW_GROUP_ROWS})"
+        )
+        yield connection
 
 
 def fill(
@@ -117,7 +141,7 @@ def fill(
     if new:
         connection.execute(LEDGER)
     connection.execute("insert into raw.loads values ($1, 'contacts', 'loaded', 0)", [generation])
-    for statement in GENERATION.format(warehouse="warehouse").split(";"):
+    for statement in GENERATION.split(";"):
         if statement.strip():
             names = {"generation": generation, "messages": messages}
             used = {name: value for name, value in names.items() if f"${name}" in statement}
@@ -221,12 +245,10 @@ def run_loop(home: Path, publishes: int, first: int) -> None:
     """Be a run again and again: hold the warehouse for writing, then publish a new generation."""
     settings = settings_of(home)
     for generation in range(first, first + publishes):
-        with duckdb.connect(str(settings.warehouse_file)) as connection:
-            connection.execute("begin")
+        with connect(settings) as connection:
             fill(connection, generation, new=False)
             print(f"writing {generation}", flush=True)
             time.sleep(0.15)
-            connection.execute("commit")
         publishing.publish(settings, run_id=f"run-{generation}")
         print(f"published {generation}", flush=True)
 

@@ -79,7 +79,7 @@ TABLES = """
 @pytest.fixture
 def reported(settings: Settings) -> Settings:
     """A published warehouse that holds the two reports."""
-    with duckdb.connect(str(settings.warehouse_file)) as connection:
+    with duckdb.connect(str(settings.outgoing_file)) as connection:
         connection.execute("drop view reports.statistical_report; drop table marts.conversations")
         connection.execute(TABLES)
     models = {
@@ -94,7 +94,7 @@ def reported(settings: Settings) -> Settings:
 
 
 def change(settings: Settings, statement: str) -> None:
-    with duckdb.connect(str(settings.warehouse_file)) as connection:
+    with duckdb.connect(str(settings.outgoing_file)) as connection:
         connection.execute(statement)
     publishing.publish(settings, run_id="again")
 

@@ -58,13 +58,55 @@ def test_snapshot_and_parquet_hold_the_rows_types_and_order_of_the_warehouse(
     for model in publication.models:
         query = f"from {model.schema}.{model.name}"
         parquet = f"from '{settings.published_dir}/parquet/{model.schema}/{model.name}.parquet'"
-        # The view names its catalog, so the warehouse has to be opened under its own name.
-        with duckdb.connect(str(settings.warehouse_file), read_only=True) as warehouse:
-            expected = warehouse.execute(query).fetchall()
-            types = warehouse.execute(f"describe {query}").fetchall()
-            assert warehouse.execute(parquet).fetchall() == expected
+        # The view names its catalog, so the file has to be opened under its own name.
+        with duckdb.connect(str(settings.outgoing_file), read_only=True) as outgoing:
+            expected = outgoing.execute(query).fetchall()
+            types = outgoing.execute(f"describe {query}").fetchall()
+            assert outgoing.execute(parquet).fetchall() == expected
         assert rows(settings.published_file, query) == expected
         assert rows(settings.published_file, f"describe {query}") == types
+
+
+def test_a_table_behind_a_view_that_only_leaves_columns_out_is_published_as_it_stands(
+    settings: Settings,
+) -> None:
+    lines: list[str] = []
+    publishing.publish(settings, run_id="first", progress=lines.append)
+
+    assert "writing marts.messages anew" not in lines
+    assert "writing reports.statistical_report anew" in lines
+    columns = rows(settings.published_file, "describe marts.messages")
+    assert [name for name, *_ in columns] == ["conversation_id", "message_no", "generation", "body"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "with m as (select * from marts.int_messages) select upper(body) as body from m",
+        "with m as (select * from marts.int_messages) select body, message_no from m",
+        "with m as (select * from marts.int_messages) select message_no as number, body from m",
+        "with m as (select * from marts.int_messages where message_no > 3) select body from m",
+        "with m as (select * from marts.int_messages) select body from m where message_no > 3",
+        "with m as (select * from marts.int_messages) select distinct generation from m",
+        "with m as (select * from marts.conversations) select source, started_at from m",
+        "select body from marts.int_messages",
+    ],
+)
+def test_a_view_that_does_anything_else_is_published_as_it_reads(
+    settings: Settings, query: str
+) -> None:
+    with duckdb.connect(str(settings.outgoing_file)) as connection:
+        connection.execute(f"create view marts.shown as {query}")
+        expected = connection.execute("from marts.shown").fetchall()
+        names = connection.execute("describe marts.shown").fetchall()
+    fake_warehouse.write_dbt_manifest(settings, shown=fake_warehouse.model("marts", "shown"))
+    publishing.publish(settings, run_id="first")
+
+    assert rows(settings.published_file, "from marts.shown") == expected
+    assert rows(settings.published_file, "describe marts.shown") == names
+    parquet = f"'{settings.published_dir}/parquet/marts/shown.parquet'"
+    assert rows(settings.published_file, f"from {parquet}") == expected
+    assert len(rows(settings.published_file, "from marts.conversations")) == 100
 
 
 def test_manifest_says_what_each_model_is_and_where(settings: Settings) -> None:
@@ -244,19 +286,19 @@ def test_parquet_bytes_do_not_depend_on_how_the_warehouse_stores_the_rows(
 ) -> None:
     fake_warehouse.build(settings, 0, messages=300_000)
     first = publishing.publish(settings, run_id="first")
-    with duckdb.connect(str(settings.warehouse_file)) as connection:
-        connection.execute("alter table marts.messages rename to even")
-        connection.execute("create table marts.messages as from marts.even limit 0")
+    with duckdb.connect(str(settings.outgoing_file)) as connection:
+        connection.execute("alter table marts.int_messages rename to even")
+        connection.execute("create table marts.int_messages as from marts.even limit 0")
         for start, end in ((0, 1000), (1000, 130_001), (130_001, 131_000), (131_000, 300_000)):
             connection.execute(
-                "insert into marts.messages"
+                "insert into marts.int_messages"
                 " from marts.even where rowid >= $1 and rowid < $2 order by rowid",
                 [start, end],
             )
         connection.execute("drop table marts.even")
         connection.execute("checkpoint")
         groups = connection.execute(
-            "select count(distinct row_group_id) from pragma_storage_info('marts.messages')"
+            "select count(distinct row_group_id) from pragma_storage_info('marts.int_messages')"
         ).fetchone()
 
     second = publishing.publish(settings, run_id="second")
@@ -394,7 +436,7 @@ def test_a_merge_is_recorded_once_even_when_the_published_content_is_the_same(
 
 
 def test_an_integer_that_parquet_cannot_hold_is_refused_by_name(settings: Settings) -> None:
-    with duckdb.connect(str(settings.warehouse_file)) as connection:
+    with duckdb.connect(str(settings.outgoing_file)) as connection:
         connection.execute("create table reports.total as select sum(1) as messages")
     fake_warehouse.write_dbt_manifest(settings, total=fake_warehouse.model("reports", "total"))
 

@@ -1,5 +1,8 @@
+{{ config(schema='marts') }}
+
 -- One row per delivered contact with everything that is said of it, sorted as it is read: the
--- contacts of a conversation lie together.
+-- contacts of a conversation lie together. Beside the mart that shows it, and with its columns in
+-- their order: so this table is what publishing hands out, without writing it again.
 with contacts as (
     select * from {{ ref('int_contacts__current') }}
 ),
@@ -37,8 +40,6 @@ loads as (
 )
 
 select
-    contacts.contact_key,
-    facts.conversation_key,
     contacts.contact_id,
     contacts.source,
     facts.conversation_id,
@@ -88,14 +89,16 @@ select
     credited_transactions.transaction_amount,
     credited_transactions.currency,
     facts.facts_source,
+    loads.loaded_at as first_loaded_at,
+    contacts.contact_key,
+    facts.conversation_key,
     facts.previous_ended_at,
     facts.is_alone,
     facts.first_visitor_message_at,
     facts.first_answer_at,
     facts.messages_changed_load_no,
     contacts.first_load_no,
-    contacts.changed_load_no,
-    loads.loaded_at as first_loaded_at
+    contacts.changed_load_no
 from contacts
 inner join facts on contacts.contact_key = facts.contact_key
 inner join loads on contacts.first_load_no = loads.load_no

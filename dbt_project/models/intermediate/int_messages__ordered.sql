@@ -1,4 +1,7 @@
--- One row per message, in the order of its conversation.
+{{ config(schema='marts') }}
+
+-- One row per message, in the order of its conversation. Like the enriched contacts, what is
+-- published itself.
 --
 -- Sorted as it is read: a conversation's messages lie together. A reply is what the respondent of a
 -- contact says: an agent, or in a bot's contact the bot; an automatic message in an agent's contact
@@ -103,18 +106,18 @@ ranked as (
 )
 
 select
-    source,
     message_id,
     conversation_id,
     conversation_started_at,
     contact_id,
-    contact_key,
+    source,
     sent_at,
     case when conversation_key is not null then message_rank end as message_no,
     author_kind,
     author_id,
     body,
     content_type,
+    contact_key,
     side,
     visitor_has_spoken,
     changed_load_no

@@ -1,4 +1,4 @@
-{{ config(access='private', contract={'enforced': false}) }}
+{{ config(schema='intermediate', access='private', contract={'enforced': false}) }}
 
 -- One row per closed conversation of several contacts and agent, and per such conversation and
 -- group, that took part. Of a conversation of one contact, as most are, the conversation itself
