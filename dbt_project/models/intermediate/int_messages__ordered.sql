@@ -95,11 +95,11 @@ ranked as (
         changed_load_no,
         row_number() over (
             partition by conversation_key
-            order by sent_at, contact_no nulls last, message_id, source, contact_id
+            order by sent_at, contact_no nulls last, message_id, source
         ) as message_rank,
         min(case when side = 'visitor' then sent_at end) over (
             partition by conversation_key
-            order by sent_at, contact_no nulls last, message_id, source, contact_id
+            order by sent_at, contact_no nulls last, message_id, source
             rows between unbounded preceding and current row
         ) is not null as visitor_has_spoken
     from joined
