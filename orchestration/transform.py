@@ -357,12 +357,14 @@ def connect_read_only(settings: Settings) -> duckdb.DuckDBPyConnection:
             file = str(settings.outgoing_file).replace("'", "''")
             name = quoted(settings.outgoing_file.stem)
             connection.execute(f"attach '{file}' as {name} (read_only)")
+            # The public models first: a warehouse that an older version built may hold others.
             schemas = connection.execute(
-                "select current_database(), 'main' union all"
-                " select database_name, schema_name from duckdb_schemas() where not internal"
+                "select database_name, schema_name from duckdb_schemas() where not internal"
+                " order by database_name = current_database(), database_name, schema_name"
             ).fetchall()
-            path = ",".join(f"{database}.{schema}" for database, schema in schemas)
-            connection.execute(f"set search_path = '{path}'")
+            home = f"{settings.warehouse_file.stem}.main"
+            path = [home, *(f"{database}.{schema}" for database, schema in schemas)]
+            connection.execute(f"set search_path = '{','.join(path)}'")
     except BaseException:
         connection.close()
         raise

@@ -15,7 +15,7 @@ import duckdb
 import fake_warehouse
 import pytest
 
-from orchestration import publishing
+from orchestration import publishing, transform
 from orchestration.settings import Settings
 
 
@@ -107,6 +107,17 @@ def test_a_view_that_does_anything_else_is_published_as_it_reads(
     parquet = f"'{settings.published_dir}/parquet/marts/shown.parquet'"
     assert rows(settings.published_file, f"from {parquet}") == expected
     assert len(rows(settings.published_file, "from marts.conversations")) == 100
+
+
+def test_the_pipeline_reads_the_public_models_that_it_publishes_and_no_older_ones(
+    settings: Settings,
+) -> None:
+    with duckdb.connect(str(settings.warehouse_file)) as connection:
+        connection.execute("create schema marts; create table marts.conversations as select 1 as n")
+
+    with transform.connect_read_only(settings) as connection:
+        assert len(connection.table("marts.conversations").fetchall()) == 100
+        assert connection.execute("select max(load_no) from raw.loads").fetchall() == [(0,)]
 
 
 def test_manifest_says_what_each_model_is_and_where(settings: Settings) -> None:
