@@ -198,14 +198,12 @@ class Pipeline:
 
     def table(self, name: str) -> list[Row]:
         """Every row of a table such as `marts.conversations`, in an order of their values."""
-        schema, _, table = name.partition(".")
         with self.connect() as connection:
-            return sorted_rows(_rows(connection.table(f"{schema}.{table}")))
+            return sorted_rows(_rows(connection.execute(f"from {name}")))
 
     def columns(self, name: str) -> list[str]:
         """The columns of a table."""
-        with self.connect() as connection:
-            return list(connection.table(name).columns)
+        return [str(row["column_name"]) for row in self.query(f"describe {name}")]
 
     def public_models(self) -> list[str]:
         """Every model that readers may use, such as `marts.conversations`, by name."""
@@ -216,7 +214,7 @@ class Pipeline:
         """The rows of several tables, of every public model when not said which."""
         names = list(tables) if tables is not None else self.public_models()
         with self.connect() as connection:
-            return {name: sorted_rows(_rows(connection.table(name))) for name in names}
+            return {name: sorted_rows(_rows(connection.execute(f"from {name}"))) for name in names}
 
     def manifest(self) -> Row:
         """The published manifest."""
@@ -232,7 +230,7 @@ class Pipeline:
     def published(self, name: str) -> list[Row]:
         """Every row of a table of the published snapshot."""
         with duckdb.connect(str(self.settings.published_file), read_only=True) as connection:
-            return sorted_rows(_rows(connection.table(name)))
+            return sorted_rows(_rows(connection.execute(f"from {name}")))
 
 
 def sorted_rows(rows: Iterable[Row]) -> list[Row]:

@@ -116,7 +116,7 @@ def test_the_pipeline_reads_the_public_models_that_it_publishes_and_no_older_one
         connection.execute("create schema marts; create table marts.conversations as select 1 as n")
 
     with transform.connect_read_only(settings) as connection:
-        assert len(connection.table("marts.conversations").fetchall()) == 100
+        assert len(connection.execute("from marts.conversations").fetchall()) == 100
         assert connection.execute("select max(load_no) from raw.loads").fetchall() == [(0,)]
 
 
