@@ -50,7 +50,7 @@ MANIFEST_NAME = "manifest.json"
 ROW_GROUP_ROWS = 122_880
 _WORK_PREFIX = ".publishing-"
 _SNAPSHOT = "throughline_snapshot"
-# The row groups are no part of the file: DuckDB merges them into larger ones unless told each time.
+# A file does not say how large its row groups are to be: unless told each time, DuckDB merges them.
 _FORM = f"storage_version '{PUBLISHED_STORAGE_VERSION}', row_group_size {PUBLISHED_ROW_GROUP_ROWS}"
 # A view that names some columns of a table beside it and does nothing else, in DuckDB's own words.
 _PLAIN_VIEW = re.compile(
@@ -602,7 +602,7 @@ class _Draft:
         return all(rows == ROW_GROUP_ROWS for (rows,) in groups[:-1])
 
     def _write_table(self, model: tuple[str, str], *, threads: int) -> None:
-        """Write the rows of a model into the snapshot, which only a copy was to take over."""
+        """Write a model's rows into the snapshot, where the copy does not hold them as they go out."""
         self._tell(f"writing {'.'.join(model)} anew")
         self._engine.execute(f"set threads = {int(threads)}")
         self._engine.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -13,9 +14,18 @@ import dagster as dg
 import pytest
 
 from orchestration import instance as dagster_instance
-from orchestration import locks
+from orchestration import locks, run
+from orchestration.narrator import Narrator
 from orchestration.settings import REPOSITORY, Settings
 
+OPENING = """
+import sys, time
+import duckdb
+
+connection = duckdb.connect(sys.argv[1])
+print("open", flush=True)
+time.sleep(120)
+"""
 SLEEPING_RUN = """
 import sys, time
 import dagster as dg
@@ -97,6 +107,22 @@ def test_a_run_that_was_killed_gives_its_place_to_the_next_one(settings: Setting
         assert dg.materialize([next_one], instance=instance).success
         assert time.monotonic() - begun < 30
     assert not list((settings.warehouse_dir / "locks").glob("run-*"))
+
+
+@pytest.mark.parametrize("name", ["warehouse.duckdb", "outgoing.duckdb"])
+def test_a_run_names_the_file_that_another_program_has_open(settings: Settings, name: str) -> None:
+    settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
+    narrator = Narrator(io.StringIO())
+    process = _start(OPENING, settings, str(settings.warehouse_dir / name))
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "open"
+        with pytest.raises(run.RunError, match=rf"{name} open: .*\n.*Close it there"):
+            run._wait_for_file(settings, narrator, seconds=0)
+    finally:
+        _kill(process)
+
+    run._wait_for_file(settings, narrator, seconds=0)
 
 
 def test_the_warehouse_has_one_writer_and_the_kernel_frees_it(settings: Settings) -> None:

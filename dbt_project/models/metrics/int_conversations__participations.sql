@@ -2,7 +2,7 @@
 
 -- One row per closed conversation of several contacts and agent, and per such conversation and
 -- group, that took part. Of a conversation of one contact, as most are, the conversation itself
--- says who it was.
+-- says who it was. Not in the schema of its neighbours: publishing would copy it and drop it again.
 with contacts as (
     select * from {{ ref('contacts') }}
     where previous_contact_id is not null or next_contact_id is not null
