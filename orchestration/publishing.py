@@ -602,7 +602,7 @@ class _Draft:
         return all(rows == ROW_GROUP_ROWS for (rows,) in groups[:-1])
 
     def _write_table(self, model: tuple[str, str], *, threads: int) -> None:
-        """Write a model's rows into the snapshot, where the copy does not hold them as they go out."""
+        """Write a model's rows into the snapshot, where the copy lacks them as they go out."""
         self._tell(f"writing {'.'.join(model)} anew")
         self._engine.execute(f"set threads = {int(threads)}")
         self._engine.execute(
