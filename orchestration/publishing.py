@@ -967,6 +967,7 @@ def _engine(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(
         config={
             "memory_limit": settings.duckdb_memory_limit,
+            "block_allocator_memory": settings.duckdb_memory_limit,
             "threads": settings.threads,
             "temp_directory": str(settings.scratch_dir),
             "preserve_insertion_order": True,

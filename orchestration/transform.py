@@ -350,6 +350,7 @@ def connect_read_only(settings: Settings) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
             "threads": settings.threads,
             "memory_limit": settings.duckdb_memory_limit,
+            "block_allocator_memory": settings.duckdb_memory_limit,
         },
     )
     try:

@@ -112,6 +112,7 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
                 str(settings.warehouse_file),
                 config={
                     "memory_limit": settings.duckdb_memory_limit,
+                    "block_allocator_memory": settings.duckdb_memory_limit,
                     "threads": str(settings.threads),
                     "temp_directory": str(settings.scratch_dir),
                     # Behind a firewall that drops packets a missing extension hangs for minutes.
