@@ -155,3 +155,14 @@
 {%- endmacro %}
 {% macro default__apart() -%}
 {%- endmacro %}
+
+{#- After the `as` of a common table expression: compute it again in each place that reads it, where
+    that is less work than to keep its rows. -#}
+{% macro each_time() -%}
+    {{ return(adapter.dispatch('each_time')()) }}
+{%- endmacro %}
+{% macro duckdb__each_time() -%}
+    not materialized
+{%- endmacro %}
+{% macro default__each_time() -%}
+{%- endmacro %}

@@ -28,7 +28,7 @@ dimensions as (
     select 'automation_level' as dimension
 ),
 
-durations as (
+durations as {{ each_time() }} (
     select
         conversation_id,
         closed_on,
@@ -143,13 +143,15 @@ by_participant as (
     where durations.contacts > 1
 ),
 
-unioned as (
+-- Several times as many rows as there are conversations, and read twice: kept, they would be written
+-- to the disk and read back.
+unioned as {{ each_time() }} (
     select * from by_attribute
     union all
     select * from by_participant
 ),
 
-ranged as (
+ranged as {{ each_time() }} (
     select
         closed_on,
         dimension,
