@@ -7,15 +7,41 @@ with published_ids as (
 resolvable as (
     select
         id,
-        count(distinct conversation_id) as conversation_count
+        id_kind,
+        conversation_id
     from {{ ref('conversation_ids') }}
     where id_kind in ('conversation', 'former_conversation')
-    group by id
+),
+
+lost as (
+    select published_ids.id
+    from published_ids
+    left join resolvable on published_ids.id = resolvable.id
+    where resolvable.id is null
+),
+
+-- Conversations have one row each (a unique_key of the mart): an id leads to two only by a former
+-- one.
+ambiguous as (
+    select resolvable.id
+    from resolvable
+    inner join (
+        select distinct id
+        from resolvable
+        where id_kind = 'former_conversation'
+    ) as former_ids on resolvable.id = former_ids.id
+    group by resolvable.id
+    having count(distinct resolvable.conversation_id) > 1
 )
 
 select
-    published_ids.id,
-    coalesce(resolvable.conversation_count, 0) as conversation_count
-from published_ids
-left join resolvable on published_ids.id = resolvable.id
-where coalesce(resolvable.conversation_count, 0) <> 1
+    id,
+    'leads nowhere' as finding
+from lost
+
+union all
+
+select
+    id,
+    'leads to several conversations' as finding
+from ambiguous
