@@ -4,11 +4,8 @@
 -- contacts of a conversation lie together. Beside the mart that shows it, and with its columns in
 -- their order: so this table is what publishing hands out, without writing it again.
 with contacts as (
-    select * from {{ ref('int_contacts__current') }}
-),
-
-facts as (
     select * from {{ ref('int_contacts__facts') }}
+    where not is_missing
 ),
 
 transfers as (
@@ -42,9 +39,9 @@ loads as (
 select
     contacts.contact_id,
     contacts.source,
-    facts.conversation_id,
-    facts.conversation_started_at,
-    facts.contact_no,
+    contacts.conversation_id,
+    contacts.conversation_started_at,
+    contacts.contact_no,
     contacts.agent_id,
     contacts.agent_kind,
     contacts.group_id,
@@ -57,52 +54,51 @@ select
     contacts.time_zone,
     contacts.started_at,
     {{ local_day('contacts.started_at', 'contacts.time_zone') }} as started_on,
-    facts.answered_at,
+    contacts.answered_at,
     contacts.ended_at,
     contacts.end_reason,
     contacts.ended_at is null as is_open,
-    facts.answered_at is not null as is_answered,
+    contacts.answered_at is not null as is_answered,
     coalesce(transfers.is_transferred_in, false) as is_transferred_in,
     coalesce(transfers.is_transferred_out, false) as is_transferred_out,
-    facts.previous_contact_id,
-    facts.next_contact_id,
+    contacts.previous_contact_id,
+    contacts.next_contact_id,
     {{ elapsed_seconds('transfers.arrival_requested_at', 'contacts.started_at') }}
         as transfer_wait_seconds,
     {{ elapsed_seconds('contacts.started_at', 'contacts.ended_at') }} as duration_seconds,
     -- The clock starts at the visitor's first message in this contact; without one before the
     -- reply, at the start of the contact.
     {{ elapsed_seconds(
-        'case when facts.first_visitor_message_at <= facts.answered_at '
-        ~ 'then facts.first_visitor_message_at else contacts.started_at end',
-        'facts.answered_at',
+        'case when contacts.first_visitor_message_at <= contacts.answered_at '
+        ~ 'then contacts.first_visitor_message_at else contacts.started_at end',
+        'contacts.answered_at',
     ) }} as first_reply_seconds,
-    facts.response_seconds_sum,
-    facts.response_count,
-    {{ elapsed_seconds('facts.last_visitor_message_at', 'contacts.ended_at') }}
+    contacts.response_seconds_sum,
+    contacts.response_count,
+    {{ elapsed_seconds('contacts.last_visitor_message_at', 'contacts.ended_at') }}
         as closing_delay_seconds,
-    facts.last_reply_at,
-    facts.messages_sent_count,
-    facts.messages_received_count,
-    case when facts.answered_at is not null then ratings.csat_score end as csat_score,
-    case when facts.answered_at is not null then ratings.nps_score end as nps_score,
+    contacts.last_reply_at,
+    contacts.messages_sent_count,
+    contacts.messages_received_count,
+    case when contacts.answered_at is not null then ratings.csat_score end as csat_score,
+    case when contacts.answered_at is not null then ratings.nps_score end as nps_score,
     coalesce(credited_transactions.transaction_count, 0) as transaction_count,
     credited_transactions.transaction_amount,
     credited_transactions.currency,
-    facts.facts_source,
+    contacts.facts_source,
     loads.loaded_at as first_loaded_at,
     contacts.contact_key,
-    facts.conversation_key,
-    facts.previous_ended_at,
-    facts.is_alone,
-    facts.first_visitor_message_at,
-    facts.first_answer_at,
-    facts.messages_changed_load_no,
+    contacts.conversation_key,
+    contacts.previous_ended_at,
+    contacts.is_alone,
+    contacts.first_visitor_message_at,
+    contacts.first_answer_at,
+    contacts.messages_changed_load_no,
     contacts.first_load_no,
     contacts.changed_load_no
 from contacts
-inner join facts on contacts.contact_key = facts.contact_key
 inner join loads on contacts.first_load_no = loads.load_no
 left join transfers on contacts.contact_key = transfers.contact_key
-left join ratings on facts.conversation_key = ratings.conversation_key
+left join ratings on contacts.conversation_key = ratings.conversation_key
 left join credited_transactions on contacts.contact_key = credited_transactions.contact_key
-order by facts.conversation_started_at, facts.conversation_id, facts.contact_no
+order by contacts.conversation_started_at, contacts.conversation_id, contacts.contact_no

@@ -1,65 +1,20 @@
--- One row per contact, delivered or missing, that belongs to a conversation: what other logs look
--- up, and its place in the conversation. A contact that stands alone is its own conversation, and
--- the first and only contact of it.
-with contacts as (
-    select * from {{ ref('int_contacts__current') }}
-),
-
-missing_contacts as (
-    select * from {{ ref('int_contacts__missing') }}
-),
-
-assigned as (
-    select * from {{ ref('int_contacts__assigned') }}
-),
-
-ordered as (
-    select * from {{ ref('int_contacts__ordered') }}
+-- One row per contact, delivered or missing, that belongs to a conversation: what other logs look up.
+-- A table for the look-ups by id, and no wider than they need.
+with placed as (
+    select * from {{ ref('int_contacts__placed') }}
 )
 
 select
-    contacts.contact_key,
-    contacts.source,
-    contacts.contact_id,
-    coalesce(ordered.conversation_key, contacts.contact_key) as conversation_key,
-    coalesce(ordered.conversation_id, concat(contacts.source, ':', contacts.contact_id))
-        as conversation_id,
-    coalesce(ordered.conversation_started_at, contacts.started_at) as conversation_started_at,
-    coalesce(ordered.contact_no, 1) as contact_no,
-    ordered.contact_key is null as is_alone,
-    ordered.previous_contact_id,
-    ordered.next_contact_id,
-    ordered.previous_ended_at,
-    contacts.agent_id,
-    contacts.agent_kind,
-    contacts.currency,
-    contacts.started_at,
-    contacts.answered_at,
-    false as is_missing
-from contacts
-left join ordered on contacts.contact_key = ordered.contact_key
-
-union all
-
-select
-    missing_contacts.contact_key,
-    missing_contacts.source,
-    missing_contacts.contact_id,
-    assigned.conversation_key,
-    assigned.conversation_id,
-    anchors.conversation_started_at,
-    cast(null as bigint) as contact_no,
-    false as is_alone,
-    cast(null as {{ dbt.type_string() }}) as previous_contact_id,
-    cast(null as {{ dbt.type_string() }}) as next_contact_id,
-    cast(null as timestamp) as previous_ended_at,
-    cast(null as {{ dbt.type_string() }}) as agent_id,
-    cast(null as {{ dbt.type_string() }}) as agent_kind,
-    cast(null as {{ dbt.type_string() }}) as currency,
-    cast(null as timestamp) as started_at,
-    cast(null as timestamp) as answered_at,
-    true as is_missing
-from missing_contacts
-inner join assigned on missing_contacts.contact_key = assigned.contact_key
--- A conversation's key is that of its anchor, a delivered contact.
-left join ordered as anchors on assigned.conversation_key = anchors.contact_key
+    contact_key,
+    source,
+    contact_id,
+    conversation_key,
+    conversation_id,
+    conversation_started_at,
+    contact_no,
+    agent_id,
+    agent_kind,
+    currency,
+    started_at,
+    is_missing
+from placed

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 -- One row per conversation that links joined: what its contacts say together. Where several give
 -- an attribute that a conversation has once, the first that gives it decides.
 with contacts as (

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 -- One row per piece of evidence that two contacts belong together.
 with contacts as (
     select * from {{ ref('int_contacts__current') }}
