@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
 import yaml
 
+from orchestration import landing, transform
 from orchestration.settings import REPOSITORY, load_settings
 
 COMMANDS = ("run", "test", "ui", "check", "bench", "rebuild", "sample", "snapshot", "lock", "clean")
@@ -97,3 +99,22 @@ def test_duckdb_is_told_what_the_others_leave_of_the_memory_limit() -> None:
     assert load_settings({"MEMORY_LIMIT": "1GB"}).duckdb_memory_limit == "600000KB"
     options = yaml.safe_load(_read("profiles.yml"))["throughline"]["outputs"]["warehouse"]
     assert "env_var('THROUGHLINE_DUCKDB_MEMORY'" in options["config_options"]["memory_limit"]
+
+
+def test_dbt_builds_one_model_at_a_time() -> None:
+    profile = yaml.safe_load(_read("profiles.yml"))["throughline"]["outputs"]["warehouse"]
+    assert profile["threads"] == 1
+
+
+def test_every_engine_of_a_run_keeps_its_blocks_within_its_limit(tmp_path: Path) -> None:
+    settings = load_settings({"WAREHOUSE_DIR": str(tmp_path)})
+    query = "select current_setting('memory_limit'), current_setting('block_allocator_memory')"
+    told = []
+    with landing.connect(settings) as connection:
+        told.append(connection.execute(query).fetchone())
+    with transform.connect_read_only(settings) as connection:
+        told.append(connection.execute(query).fetchone())
+    assert told == [("2.7 GiB", "2.7 GiB")] * 2
+    profile = yaml.safe_load(_read("profiles.yml"))["throughline"]["outputs"]["warehouse"]
+    options = profile["config_options"]
+    assert options["block_allocator_memory"] == options["memory_limit"]
