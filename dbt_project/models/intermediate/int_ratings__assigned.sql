@@ -1,5 +1,8 @@
+{{ config(schema='marts') }}
+
 -- One row per answer, with its conversation. Visitors click again to correct themselves: the last
--- answer of a conversation to a question counts, the earlier ones are kept.
+-- answer of a conversation to a question counts, the earlier ones are kept. Sorted as it is read,
+-- beside the mart that shows it and with its columns in their order.
 with ratings as (
     select * from {{ ref('int_ratings__deduplicated') }}
 ),
@@ -14,13 +17,11 @@ contacts as (
 )
 
 select
-    ratings.source,
     ratings.rating_id,
-    ratings.contact_id,
-    contacts.contact_key,
-    contacts.conversation_key,
+    ratings.source,
     contacts.conversation_id,
     contacts.conversation_started_at,
+    ratings.contact_id,
     questions.value as question,
     ratings.answered_at,
     ratings.score,
@@ -34,7 +35,7 @@ select
             ratings.rating_id desc,
             ratings.source asc
     ) = 1 as is_counted,
-    ratings.first_load_no,
+    contacts.conversation_key,
     ratings.changed_load_no
 from ratings
 left join questions on ratings.question_code = questions.code
@@ -42,3 +43,9 @@ left join contacts
     on
         ratings.source = contacts.source
         and ratings.contact_id = contacts.contact_id
+order by
+    contacts.conversation_started_at nulls last,
+    contacts.conversation_id nulls last,
+    ratings.source,
+    ratings.answered_at,
+    ratings.rating_id

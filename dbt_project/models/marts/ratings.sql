@@ -1,4 +1,6 @@
--- One row per answer to a question.
+{{ config(materialized='view') }}
+
+-- One row per answer to a question. A view: the assigned answers already lie in this order.
 with ratings as (
     select * from {{ ref('int_ratings__assigned') }}
 )
@@ -15,9 +17,3 @@ select
     comment,
     is_counted
 from ratings
-order by
-    conversation_started_at nulls last,
-    conversation_id nulls last,
-    source,
-    answered_at,
-    rating_id

@@ -1,4 +1,6 @@
--- One row per requested transfer.
+{{ config(materialized='view') }}
+
+-- One row per requested transfer. A view: the judged transfers already lie in this order.
 with transfers as (
     select * from {{ ref('int_transfers__judged') }}
 )
@@ -19,15 +21,7 @@ select
     target_kind,
     target_id,
     outcome,
-    case
-        when is_completed then {{ elapsed_seconds('requested_at', 'to_started_at') }}
-    end as wait_seconds,
+    wait_seconds,
     is_rejected_link,
     rejection_reason
 from transfers
-order by
-    conversation_started_at nulls last,
-    conversation_id nulls last,
-    requested_at,
-    source,
-    transfer_id
