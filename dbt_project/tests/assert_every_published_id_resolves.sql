@@ -20,16 +20,18 @@ lost as (
     where resolvable.id is null
 ),
 
+former_ids as (
+    select distinct id
+    from resolvable
+    where id_kind = 'former_conversation'
+),
+
 -- Conversations have one row each (a unique_key of the mart): an id leads to two only by a former
 -- one.
 ambiguous as (
     select resolvable.id
     from resolvable
-    inner join (
-        select distinct id
-        from resolvable
-        where id_kind = 'former_conversation'
-    ) as former_ids on resolvable.id = former_ids.id
+    inner join former_ids on resolvable.id = former_ids.id
     group by resolvable.id
     having count(distinct resolvable.conversation_id) > 1
 )
