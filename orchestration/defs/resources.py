@@ -6,6 +6,8 @@ Belongs here: their construction from the settings. Does not belong here: what t
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
@@ -14,6 +16,17 @@ from orchestration import transform
 from orchestration.instance import quicken_history
 from orchestration.narrator import Narrator
 from orchestration.settings import REPOSITORY, load_settings
+
+
+class PlainDbtCli(DbtCliResource):
+    """dbt's command line, without the handle to the warehouse that Dagster opens beside it.
+
+    For that it reads every macro of dbt a second time, two seconds in each run, and has no use for
+    it: rows and columns are looked up after dbt has closed the file (`defs/warehouse.py`).
+    """
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
+        return None
 
 
 @dg.definitions
@@ -29,7 +42,7 @@ def resources() -> dg.Definitions:
         resources={
             "settings": settings,
             "narrator": Narrator(),
-            "dbt": DbtCliResource(
+            "dbt": PlainDbtCli(
                 project_dir=str(settings.dbt_project_dir),
                 profiles_dir=str(REPOSITORY),
                 dbt_executable=str(transform.executable(settings)),
