@@ -11,12 +11,18 @@ import os
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import sqlalchemy
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
 
 from orchestration import locks
 from orchestration.settings import REPOSITORY, Settings
+
+ENGINES_KEPT = 8
+_engines: dict[tuple[str, str], sqlalchemy.Engine] = {}
 
 TEMPLATE = Path(__file__).with_name("dagster.yaml")
 WORKSPACE = f"""\
@@ -55,9 +61,25 @@ def quicken_history() -> None:
     A refresh writes some 600 events, each a transaction or two; at 25 ms for each on a busy disk
     that is half a minute. A killed process loses nothing by it; a power failure may damage the
     history, and then `open_instance` puts it aside. The warehouse is DuckDB's and not affected.
+
+    Dagster makes SQLAlchemy's engine for a file anew for each event, and with it every statement;
+    here it gets the engine that it had. Engines keep no connection open between two events.
     """
     if not sqlalchemy.event.contains(sqlalchemy.Engine, "connect", _without_waiting):
         sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _without_waiting)
+        for storage in (sqlite_event_log, sqlite_run_storage):
+            storage.create_engine = _engine_of  # type: ignore[attr-defined]
+
+
+def _engine_of(url: str, **options: Any) -> sqlalchemy.Engine:
+    """What `sqlalchemy.create_engine` gives, the same for the same arguments."""
+    key = (url, repr(sorted(options.items())))
+    if key not in _engines:
+        # A process that looks at many runs opens a file for each.
+        if len(_engines) >= ENGINES_KEPT:
+            _engines.pop(next(iter(_engines)), None)
+        _engines[key] = sqlalchemy.create_engine(url, **options)
+    return _engines[key]
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:

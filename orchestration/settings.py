@@ -82,6 +82,22 @@ class Settings:
         return f"{int(told / 1000)}KB"
 
     @property
+    def engine_options(self) -> dict[str, str | bool | int | float | list[str]]:
+        """The options of each DuckDB that a run opens; dbt's, in profiles.yml, say the same."""
+        return {
+            "memory_limit": self.duckdb_memory_limit,
+            # Blocks are used again, not handed back to the system after each query.
+            "block_allocator_memory": self.duckdb_memory_limit,
+            # A checkpoint leaves row groups as they are: merging those that a log's own cut left
+            # small compresses whole tables once more. Both: docs/decisions/0012.
+            "max_vacuum_tasks": 0,
+            "threads": self.threads,
+            # Behind a firewall that drops packets a missing extension hangs for minutes.
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+
+    @property
     def published_dir(self) -> Path:
         """What readers use."""
         return self.warehouse_dir / "published"

@@ -343,15 +343,7 @@ def connect_read_only(settings: Settings) -> duckdb.DuckDBPyConnection:
     Call it under the warehouse lock: a reader blocks the writer.
     """
     connection = duckdb.connect(
-        str(settings.warehouse_file),
-        read_only=True,
-        config={
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "threads": settings.threads,
-            "memory_limit": settings.duckdb_memory_limit,
-            "block_allocator_memory": settings.duckdb_memory_limit,
-        },
+        str(settings.warehouse_file), read_only=True, config=settings.engine_options
     )
     try:
         if settings.outgoing_file.exists():

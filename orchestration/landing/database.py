@@ -111,13 +111,8 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
             connection = duckdb.connect(
                 str(settings.warehouse_file),
                 config={
-                    "memory_limit": settings.duckdb_memory_limit,
-                    "block_allocator_memory": settings.duckdb_memory_limit,
-                    "threads": str(settings.threads),
+                    **settings.engine_options,
                     "temp_directory": str(settings.scratch_dir),
-                    # Behind a firewall that drops packets a missing extension hangs for minutes.
-                    "autoinstall_known_extensions": "false",
-                    "autoload_known_extensions": "false",
                 },
             )
             break

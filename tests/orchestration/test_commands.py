@@ -7,8 +7,11 @@ import subprocess
 from pathlib import Path
 
 import yaml
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from sqlalchemy.pool import NullPool
 
 from orchestration import landing, transform
+from orchestration.instance import quicken_history
 from orchestration.settings import REPOSITORY, load_settings
 
 COMMANDS = ("run", "test", "ui", "check", "bench", "rebuild", "sample", "snapshot", "lock", "clean")
@@ -106,15 +109,51 @@ def test_dbt_builds_one_model_at_a_time() -> None:
     assert profile["threads"] == 1
 
 
-def test_every_engine_of_a_run_keeps_its_blocks_within_its_limit(tmp_path: Path) -> None:
+def test_every_engine_of_a_run_keeps_its_blocks_and_rewrites_no_table(tmp_path: Path) -> None:
     settings = load_settings({"WAREHOUSE_DIR": str(tmp_path)})
-    query = "select current_setting('memory_limit'), current_setting('block_allocator_memory')"
+    names = ("memory_limit", "block_allocator_memory", "max_vacuum_tasks")
+    query = "select " + ", ".join(f"current_setting('{name}')" for name in names)
     told = []
     with landing.connect(settings) as connection:
         told.append(connection.execute(query).fetchone())
     with transform.connect_read_only(settings) as connection:
         told.append(connection.execute(query).fetchone())
-    assert told == [("2.7 GiB", "2.7 GiB")] * 2
+    assert told == [("2.7 GiB", "2.7 GiB", 0)] * 2
     profile = yaml.safe_load(_read("profiles.yml"))["throughline"]["outputs"]["warehouse"]
     options = profile["config_options"]
     assert options["block_allocator_memory"] == options["memory_limit"]
+    assert options["max_vacuum_tasks"] == 0
+
+
+def test_a_checkpoint_leaves_the_row_groups_of_raw_tables_as_they_were_loaded(
+    tmp_path: Path,
+) -> None:
+    settings = load_settings({"WAREHOUSE_DIR": str(tmp_path)})
+    groups = (
+        "select row_group_id, sum(count) from pragma_storage_info('t')"
+        " where segment_type <> 'VALIDITY' group by all order by all"
+    )
+    with landing.connect(settings) as connection:
+        # As a log leaves them whose own cut is a little above DuckDB's: six row groups for four.
+        connection.execute("create table t (i bigint)")
+        for _ in range(3):
+            connection.execute("insert into t from range(600)")
+            connection.execute("insert into t from range(122880)")
+        loaded = connection.execute(groups).fetchall()
+        connection.execute("checkpoint")
+        assert connection.execute(groups).fetchall() == loaded
+        assert len(loaded) == 6
+        connection.execute("set max_vacuum_tasks = 100")
+        connection.execute("insert into t values (1)")
+        connection.execute("checkpoint")
+        assert connection.execute(groups).fetchall()[:5] != loaded[:5]
+
+
+def test_dagsters_history_is_written_by_one_engine_for_each_file(tmp_path: Path) -> None:
+    quicken_history()
+    made = [
+        sqlite_event_log.create_engine(f"sqlite:///{tmp_path}/{name}.db", poolclass=NullPool)
+        for name in ("a", "b", "a")
+    ]
+    assert made[0] is made[2]
+    assert made[0] is not made[1]
