@@ -215,11 +215,16 @@ def run(settings: Settings, *, rebuild: bool, narrator: Narrator) -> None:
             return
         narrator.say("Starting; the first seconds go into Dagster and dbt")
         # dbt reads the project in a process of its own; loading Dagster meanwhile saves its time.
-        loading = threading.Thread(target=importlib.import_module, args=("dagster_dbt",))
+        loading = threading.Thread(target=_load_dagster)
         loading.start()
-        transform.ensure_manifest(settings)
-        loading.join()
-        refresh(settings)
+        with transform.dbt_waiting(settings):
+            loading.join()
+            refresh(settings)
+
+
+def _load_dagster() -> None:
+    for module in ("dagster_dbt", "orchestration.definitions", "orchestration.instance"):
+        importlib.import_module(module)
 
 
 def _wait_for_file(settings: Settings, narrator: Narrator, seconds: float = 60) -> None:

@@ -13,14 +13,16 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from orchestration import locks, registry, state
+from orchestration import dbt_command, locks, registry, state
 from orchestration.settings import Settings
 
 Progress = Callable[[str], None]
@@ -75,28 +77,82 @@ def ensure_manifest(settings: Settings) -> Path:
     Raises:
         BuildError: the project does not parse.
     """
-    manifest = settings.dbt_target_dir / "manifest.json"
+    if not _manifest_is_current(settings):
+        with _manifest_brought_up_to_date(settings) as is_current:
+            if not is_current:
+                report = Report()
+                process = _start(settings, ["parse"], settings.dbt_target_dir)
+                if _follow(process, report.take) != 0:
+                    raise BuildError(report.failures(settings.dbt_target_dir))
+    return settings.dbt_target_dir / "manifest.json"
+
+
+@contextmanager
+def dbt_waiting(settings: Settings) -> Iterator[None]:
+    """Bring dbt's manifest up to date, and have a dbt wait with it for the build that comes.
+
+    dbt takes seconds to start and to read the project, of one processor: so it does that while the
+    logs are loaded. The dbt commands of this process find it by `os.environ`; where it has ended
+    they do their work themselves. Call it in the main thread: dbt ends with the thread that started
+    it.
+
+    Raises:
+        BuildError: the project does not parse.
+    """
+    path = settings.warehouse_dir / "dbt" / "waiting"
+    with _manifest_brought_up_to_date(settings) as is_current:
+        # A current manifest is read by others meanwhile, and stays as it is.
+        parse = ["--no-write-json", "parse"] if is_current else ["parse"]
+        # Whoever hands a command over passes an interruption on as well.
+        arguments = ["--wait", str(path), *parse]
+        process = _start(settings, arguments, settings.dbt_target_dir, apart=True)
+        try:
+            if not is_current:
+                report = Report()
+                status = _follow(process, report.take, until=dbt_command.READY)
+                if status is not None:
+                    raise BuildError(report.failures(settings.dbt_target_dir))
+        except BaseException:
+            _end(process)
+            raise
+    # What it says from now on goes to whoever hands over a command.
+    assert process.stdout is not None
+    threading.Thread(target=process.stdout.read, daemon=True).start()
+    os.environ[dbt_command.WAITING] = str(path)
+    try:
+        yield
+    finally:
+        del os.environ[dbt_command.WAITING]
+        _end(process)
+        path.unlink(missing_ok=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def _manifest_is_current(settings: Settings) -> bool:
     stamp = settings.dbt_target_dir / "manifest.stamp"
+    return (
+        stamp.with_name("manifest.json").exists()
+        and stamp.exists()
+        and stamp.read_text(encoding="utf-8") == registry.dbt_fingerprint(settings)
+    )
 
-    def is_current(fingerprint: str) -> bool:
-        return (
-            manifest.exists()
-            and stamp.exists()
-            and stamp.read_text(encoding="utf-8") == fingerprint
-        )
 
-    if is_current(fingerprint := registry.dbt_fingerprint(settings)):
-        return manifest
+@contextmanager
+def _manifest_brought_up_to_date(settings: Settings) -> Iterator[bool]:
+    """Around the parsing: no other process does the same. Gives whether there is no need to."""
     with locks.held(settings, "manifest", wait_seconds=300):
-        if is_current(fingerprint := registry.dbt_fingerprint(settings)):
-            return manifest
+        if _manifest_is_current(settings):
+            yield True
+            return
+        fingerprint = registry.dbt_fingerprint(settings)
+        stamp = settings.dbt_target_dir / "manifest.stamp"
         stamp.unlink(missing_ok=True)
-        report = Report()
-        code = _run(settings, ["parse"], settings.dbt_target_dir, report.take)
-        if code != 0:
-            raise BuildError(report.failures(settings.dbt_target_dir))
+        yield False
         stamp.write_text(fingerprint, encoding="utf-8")
-    return manifest
 
 
 def read_manifest(settings: Settings) -> dict[str, Any]:
@@ -209,16 +265,13 @@ def _describe(result: Mapping[str, Any], target: Path) -> str:
     return f"{kind} {name}: {message}"
 
 
-def _run(
-    settings: Settings,
-    arguments: Sequence[str],
-    target: Path,
-    on_event: Callable[[Mapping[str, Any]], None],
-) -> int:
-    """Run dbt in a child process and pass on its log events. Gives the exit status."""
+def _start(
+    settings: Settings, arguments: Sequence[str], target: Path, *, apart: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start dbt in a child process that logs JSON to a pipe; `apart` keeps Ctrl-C from it."""
     settings.scratch_dir.mkdir(parents=True, exist_ok=True)
     (target / "run_results.json").unlink(missing_ok=True)
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [str(executable(settings)), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -229,12 +282,23 @@ def _run(
             "DBT_TARGET_PATH": str(target),
             "PYTHONUNBUFFERED": "1",
         },
+        start_new_session=apart,
     )
+
+
+def _follow(
+    process: subprocess.Popen[bytes],
+    on_event: Callable[[Mapping[str, Any]], None],
+    until: str | None = None,
+) -> int | None:
+    """Pass on dbt's log events. Gives its exit status; None when the line `until` came first."""
     plain: list[str] = []
     try:
         assert process.stdout is not None
         for line in process.stdout:
             text = line.decode("utf-8", errors="replace").strip()
+            if text == until:
+                return None
             try:
                 on_event(json.loads(text))
             except ValueError:
@@ -275,7 +339,7 @@ def build(
     arguments = ["build", *(["--select", *select] if select else [])]
     with locks.warehouse(settings):
         begin(settings, run_id, complete=not select)
-        if _run(settings, arguments, settings.dbt_target_dir, report.take) != 0:
+        if _follow(_start(settings, arguments, settings.dbt_target_dir), report.take) != 0:
             finish(settings, passed=False, complete=not select)
             raise BuildError(report.failures(settings.dbt_target_dir))
         finish(settings, passed=True, complete=not select)
@@ -381,25 +445,28 @@ def table_facts(
     connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], TableFacts]:
     """Rows and columns of the given (schema, table) pairs, without those that do not exist."""
+    # Asked once for all: each look into the catalog reads the whole of it.
+    kinds: dict[tuple[str, str], str] = {}
+    columns: dict[tuple[str, str], list[tuple[str, str]]] = {table: [] for table in tables}
+    for schema, table, kind in connection.execute(
+        "select table_schema, table_name, table_type from information_schema.tables"
+    ).fetchall():
+        kinds[schema, table] = kind
+    for schema, table, name, kind in connection.execute(
+        "select table_schema, table_name, column_name, data_type"
+        " from information_schema.columns order by ordinal_position"
+    ).fetchall():
+        if (schema, table) in columns:
+            columns[schema, table].append((name, kind))
     facts = {}
-    for schema, table in tables:
-        columns = connection.execute(
-            "select column_name, data_type from information_schema.columns"
-            " where table_schema = ? and table_name = ? order by ordinal_position",
-            [schema, table],
-        ).fetchall()
-        kind = connection.execute(
-            "select table_type from information_schema.tables"
-            " where table_schema = ? and table_name = ?",
-            [schema, table],
-        ).fetchone()
-        if kind is None:
+    for (schema, table), found in columns.items():
+        if (schema, table) not in kinds:
             continue
         rows = None
-        if kind[0] == "BASE TABLE":
+        if kinds[schema, table] == "BASE TABLE":
             count = connection.execute(f"from {quoted(schema, table)} select count(*)").fetchone()
             rows = int(count[0]) if count else None
-        facts[schema, table] = TableFacts(rows, tuple((name, kind) for name, kind in columns))
+        facts[schema, table] = TableFacts(rows, tuple(found))
     return facts
 
 

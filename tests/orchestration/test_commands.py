@@ -7,11 +7,8 @@ import subprocess
 from pathlib import Path
 
 import yaml
-from dagster._core.storage.event_log.sqlite import sqlite_event_log
-from sqlalchemy.pool import NullPool
 
 from orchestration import landing, transform
-from orchestration.instance import quicken_history
 from orchestration.settings import REPOSITORY, load_settings
 
 COMMANDS = ("run", "test", "ui", "check", "bench", "rebuild", "sample", "snapshot", "lock", "clean")
@@ -147,13 +144,3 @@ def test_a_checkpoint_leaves_the_row_groups_of_raw_tables_as_they_were_loaded(
         connection.execute("insert into t values (1)")
         connection.execute("checkpoint")
         assert connection.execute(groups).fetchall()[:5] != loaded[:5]
-
-
-def test_dagsters_history_is_written_by_one_engine_for_each_file(tmp_path: Path) -> None:
-    quicken_history()
-    made = [
-        sqlite_event_log.create_engine(f"sqlite:///{tmp_path}/{name}.db", poolclass=NullPool)
-        for name in ("a", "b", "a")
-    ]
-    assert made[0] is made[2]
-    assert made[0] is not made[1]

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy
 
 from orchestration import instance as dagster_instance
 from orchestration import locks, run
@@ -175,6 +177,28 @@ def test_a_damaged_history_is_put_aside(settings: Settings) -> None:
     with dagster_instance.open_instance(settings) as instance:
         assert instance.get_runs_count() == 0
     assert len(list(settings.warehouse_dir.glob("dagster-damaged-*"))) == 1
+
+
+def test_the_history_is_written_by_one_engine_for_each_file(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    create_engine = sqlalchemy.create_engine
+
+    def count(url: str, **options: Any) -> sqlalchemy.Engine:
+        made.append(url)
+        return create_engine(url, **options)
+
+    monkeypatch.setattr(sqlalchemy, "create_engine", count)
+    with dagster_instance.open_instance(settings) as instance:
+        for _ in range(2):
+            run = instance.create_run_for_job(dg.GraphDefinition(name="one").to_job())
+            for _ in range(5):
+                instance.report_engine_event("said", run)
+        assert len(instance.all_logs(run.run_id)) >= 5
+    assert len(made) == len(set(made))
+    # The index, the runs, and the events of each of two runs.
+    assert {Path(url).name for url in made} >= {"index.db", "runs.db", f"{run.run_id}.db"}
 
 
 def test_dbt_ends_with_the_process_that_started_it(tmp_path: Path) -> None:

@@ -124,6 +124,16 @@ def test_a_second_run_with_nothing_new_is_quick_and_changes_nothing(
     assert copy.published() == before
 
 
+def test_the_build_is_the_work_of_the_dbt_that_read_the_project(
+    copy: Copy, first: subprocess.CompletedProcess[str]
+) -> None:
+    [log] = copy.settings.dbt_target_dir.glob("warehouse-*/dbt.log")
+    text = log.read_text(encoding="utf-8")
+    assert "PASS" in text
+    assert "artial parsing" not in text, "the project was read again"
+    assert not list(copy.settings.warehouse_dir.glob("dbt/waiting"))
+
+
 def test_the_run_is_in_the_history_that_the_user_interface_shows(
     instance: dg.DagsterInstance,
 ) -> None:
