@@ -27,6 +27,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -271,12 +272,14 @@ def _publish(
     # only resolves. An id that was seen and is not recorded could change silently after a crash
     # between the two, which is the one thing that the ledger exists to rule out.
     tell("recording the published ids")
-    ledger = _record(settings, publication, snapshot, seen=draft.seen, always=True)
+    with ThreadPoolExecutor(1) as aside:
+        digest = aside.submit(_sha256, snapshot)
+        ledger = _record(settings, publication, snapshot, seen=draft.seen, always=True)
     publication = replace(
         publication,
         publication_no=ledger.publication_no,
         database_bytes=snapshot.stat().st_size,
-        database_sha256=_sha256(snapshot),
+        database_sha256=digest.result(),
         changed=True,
         new_ids=ledger.new_ids,
         new_merges=ledger.new_merges,

@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
--- One row per contact, delivered or missing: what it is, its place in its conversation, and its facts
--- from the messages where it has any, else from the contact log itself.
+-- One row per contact, delivered or missing: what it is, its place in its conversation, and its
+-- facts from the messages where it has any, else from the contact log itself.
 with placed as (
     select * from {{ ref('int_contacts__placed') }}
 ),
@@ -28,7 +28,6 @@ select
     placed.ended_at,
     placed.end_reason,
     placed.time_zone,
-    placed.currency,
     placed.first_load_no,
     placed.changed_load_no,
     placed.conversation_key,

@@ -1,5 +1,5 @@
--- One row per contact, delivered or missing, that belongs to a conversation: what other logs look up.
--- A table for the look-ups by id, and no wider than they need.
+-- One row per contact, delivered or missing, that belongs to a conversation: what other logs look
+-- up. A table for the look-ups by id, and no wider than they need.
 with placed as (
     select * from {{ ref('int_contacts__placed') }}
 )

@@ -1,8 +1,8 @@
 {{ config(materialized='view') }}
 
--- One row per contact, delivered or missing, that belongs to a conversation: its current version and
--- its place in the conversation. A contact that stands alone is its own conversation, and the first
--- and only contact of it.
+-- One row per contact, delivered or missing, that belongs to a conversation: its current version
+-- and its place in the conversation. A contact that stands alone is its own conversation, and the
+-- first and only contact of it.
 with contacts as (
     select * from {{ ref('int_contacts__current') }}
 ),

@@ -1,7 +1,8 @@
 {{ config(schema='marts') }}
 
 -- One row per requested transfer, with its ends, its conversation, and whether its link was
--- accepted. Sorted as it is read, beside the mart that shows it and with its columns in their order.
+-- accepted. Sorted as it is read, beside the mart that shows it and with its columns in their
+-- order.
 with transfers as (
     select * from {{ ref('int_transfers__current') }}
 ),
