@@ -6,36 +6,36 @@ with unknown_codes as (
     select
         source,
         'agent_kind' as vocabulary,
-        agent_kind_code as code
+        unknown_agent_kind_code as code
     from {{ ref('int_contacts__current') }}
-    where agent_kind is null
+    where unknown_agent_kind_code is not null
 
     union all
 
     select
         source,
         'end_reason' as vocabulary,
-        end_reason_code as code
+        unknown_end_reason_code as code
     from {{ ref('int_contacts__current') }}
-    where end_reason_code is not null and end_reason is null
+    where unknown_end_reason_code is not null
 
     union all
 
     select
         source,
         'outcome' as vocabulary,
-        outcome_code as code
+        unknown_outcome_code as code
     from {{ ref('int_transfers__current') }}
-    where outcome_code is not null and outcome = 'unknown'
+    where unknown_outcome_code is not null
 
     union all
 
     select
         source,
         'target_kind' as vocabulary,
-        target_kind_code as code
+        unknown_target_kind_code as code
     from {{ ref('int_transfers__current') }}
-    where target_kind_code is not null and target_kind is null
+    where unknown_target_kind_code is not null
 
     union all
 

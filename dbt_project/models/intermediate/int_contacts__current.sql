@@ -37,7 +37,9 @@ select
         agents.agent_kind,
         case when contacts.agent_kind_code is null then 'human' end
     ) as agent_kind,
-    contacts.agent_kind_code,
+    case
+        when agent_kinds.value is null and agents.agent_kind is null then contacts.agent_kind_code
+    end as unknown_agent_kind_code,
     coalesce(contacts.group_id, agents.group_id) as group_id,
     contacts.visitor_id,
     contacts.project_id,
@@ -50,7 +52,8 @@ select
     contacts.answered_at,
     contacts.ended_at,
     end_reasons.value as end_reason,
-    contacts.end_reason_code,
+    case when end_reasons.value is null then contacts.end_reason_code end
+        as unknown_end_reason_code,
     coalesce(projects.time_zone, sources.time_zone, 'UTC') as time_zone,
     coalesce(projects.currency, sources.currency) as currency,
     contacts.first_load_no,

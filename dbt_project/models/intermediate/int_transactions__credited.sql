@@ -1,5 +1,8 @@
+{{ config(schema='marts') }}
+
 -- One row per transaction, with its conversation and the one contact that it is credited to: the
--- last respondent who replied in the conversation. Where nobody replied, nobody is credited.
+-- last respondent who replied in the conversation. Where nobody replied, nobody is credited. Sorted
+-- as it is read, beside the mart that shows it and with its columns in their order.
 with transactions as (
     select * from {{ ref('int_transactions__deduplicated') }}
 ),
@@ -28,7 +31,6 @@ assigned as (
         transactions.amount,
         coalesce(transactions.currency, contacts.currency, sources.currency) as currency,
         {{ as_utc('transactions.occurred_at', 1, 'sources.time_zone') }} as occurred_at,
-        transactions.first_load_no,
         transactions.changed_load_no
     from transactions
     left join sources on transactions.source = sources.source
@@ -43,6 +45,8 @@ ranked_respondents as (
         assigned.source,
         assigned.transaction_id,
         facts.contact_key,
+        facts.contact_id,
+        facts.agent_id,
         row_number() over (
             partition by assigned.source, assigned.transaction_id
             order by facts.last_reply_at desc, facts.contact_no desc
@@ -53,18 +57,19 @@ ranked_respondents as (
 )
 
 select
-    assigned.source,
     assigned.transaction_id,
-    assigned.contact_id,
-    assigned.visitor_id,
-    assigned.conversation_key,
+    assigned.source,
     assigned.conversation_id,
     assigned.conversation_started_at,
+    assigned.contact_id,
+    assigned.visitor_id,
+    assigned.occurred_at,
     assigned.amount,
     assigned.currency,
-    assigned.occurred_at,
+    ranked_respondents.contact_id as credited_contact_id,
+    ranked_respondents.agent_id as credited_agent_id,
+    assigned.conversation_key,
     ranked_respondents.contact_key as credited_contact_key,
-    assigned.first_load_no,
     assigned.changed_load_no
 from assigned
 left join ranked_respondents
@@ -72,3 +77,9 @@ left join ranked_respondents
         assigned.source = ranked_respondents.source
         and assigned.transaction_id = ranked_respondents.transaction_id
         and ranked_respondents.respondent_rank = 1
+order by
+    assigned.conversation_started_at nulls last,
+    assigned.conversation_id nulls last,
+    assigned.source,
+    assigned.occurred_at,
+    assigned.transaction_id

@@ -21,7 +21,8 @@ select
     transfers.requested_at,
     transfers.kind,
     target_kinds.value as target_kind,
-    transfers.target_kind_code,
+    case when target_kinds.value is null then transfers.target_kind_code end
+        as unknown_target_kind_code,
     transfers.target_id,
     -- A contact that opened is what accepted means, so its id is as good as the word.
     coalesce(
@@ -32,10 +33,9 @@ select
         end,
         'unknown'
     ) as outcome,
-    transfers.outcome_code,
+    case when outcomes.value is null then transfers.outcome_code end as unknown_outcome_code,
     transfers.changed_load_no,
-    transfers.linked_load_no,
-    transfers.first_row_id as transfer_key
+    transfers.linked_load_no
 from transfers
 left join outcomes on transfers.outcome_code = outcomes.code
 left join target_kinds on transfers.target_kind_code = target_kinds.code

@@ -1,3 +1,5 @@
+{{ config(pre_hook='{{ without_dictionaries() }}', post_hook='{{ with_dictionaries() }}') }}
+
 -- One row per id that resolves, its kind and source. Sorted by a hash of the id: a look-up by both
 -- reads one place, however alike ids begin.
 with contacts as (

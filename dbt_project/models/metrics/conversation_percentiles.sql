@@ -143,8 +143,8 @@ by_participant as (
     where durations.contacts > 1
 ),
 
--- Several times as many rows as there are conversations, and read twice: kept, they would be written
--- to the disk and read back.
+-- Several times as many rows as there are conversations, and read twice: kept, they would be
+-- written to the disk and read back.
 unioned as {{ each_time() }} (
     select * from by_attribute
     union all
