@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import chdir
+from contextlib import chdir, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -94,7 +94,8 @@ def _take_over(connection: socket.socket) -> list[str]:
 
 def _end_with_caller(connection: socket.socket) -> None:
     # The caller says nothing more: an end of its side is the end of the caller.
-    connection.recv(1)
+    with suppress(OSError):
+        connection.recv(1)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
