@@ -80,7 +80,10 @@ def _take_over(connection: socket.socket) -> list[str]:
     """Become the caller: its output, folder and environment. Gives its arguments."""
     request, files, _, _ = socket.recv_fds(connection, 65_536, 2)
     while not request.endswith(b"\n"):
-        request += connection.recv(65_536)
+        part = connection.recv(65_536)
+        if not part:
+            sys.exit(UNHANDLED)
+        request += part
     content = json.loads(request)
     for number, file in enumerate(files, start=1):
         os.dup2(file, number)
