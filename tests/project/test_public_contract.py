@@ -6,6 +6,8 @@ here: names (test_naming.py) and values (tests/golden).
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from project_files import Project
 
@@ -204,3 +206,15 @@ def test_only_staging_reads_the_raw_tables_and_each_model_reads_one(project: Pro
             assert len(sources) == 1, name
         else:
             assert sources == [], name
+
+
+def test_ids_are_written_without_dictionaries_and_the_models_after_them_with(
+    project: Project,
+) -> None:
+    def hooks(model: dict[str, Any], when: str) -> list[str]:
+        return [hook["sql"] for hook in model["config"][when]]
+
+    told = {name for name, model in project.models.items() if hooks(model, "pre-hook")}
+    assert told == {"conversation_ids"}
+    assert hooks(project.models["conversation_ids"], "pre-hook") == ["{{ without_dictionaries() }}"]
+    assert hooks(project.models["conversation_ids"], "post-hook") == ["{{ with_dictionaries() }}"]
