@@ -77,7 +77,7 @@ def ensure_manifest(settings: Settings) -> Path:
     Raises:
         BuildError: the project does not parse.
     """
-    if not _manifest_is_current(settings):
+    if not _manifest_is_current(settings, registry.dbt_fingerprint(settings)):
         with _manifest_brought_up_to_date(settings) as is_current:
             if not is_current:
                 report = Report()
@@ -132,23 +132,23 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _manifest_is_current(settings: Settings) -> bool:
+def _manifest_is_current(settings: Settings, fingerprint: str) -> bool:
     stamp = settings.dbt_target_dir / "manifest.stamp"
     return (
         stamp.with_name("manifest.json").exists()
         and stamp.exists()
-        and stamp.read_text(encoding="utf-8") == registry.dbt_fingerprint(settings)
+        and stamp.read_text(encoding="utf-8") == fingerprint
     )
 
 
 @contextmanager
 def _manifest_brought_up_to_date(settings: Settings) -> Iterator[bool]:
-    """Around the parsing: no other process does the same. Gives whether there is no need to."""
+    """Around the parsing: no other process does the same. Gives whether it is current already."""
     with locks.held(settings, "manifest", wait_seconds=300):
-        if _manifest_is_current(settings):
+        fingerprint = registry.dbt_fingerprint(settings)
+        if _manifest_is_current(settings, fingerprint):
             yield True
             return
-        fingerprint = registry.dbt_fingerprint(settings)
         stamp = settings.dbt_target_dir / "manifest.stamp"
         stamp.unlink(missing_ok=True)
         yield False

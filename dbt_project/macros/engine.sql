@@ -167,21 +167,13 @@
 {% macro default__each_time() -%}
 {%- endmacro %}
 
-{#- Before and after a table that is nearly all ids, each different: hooks that keep the engine from
-    trying dictionaries on them, which takes a third of its time and finds nothing. -#}
-{% macro without_dictionaries() -%}
-    {{ return(adapter.dispatch('without_dictionaries')()) }}
+{#- A hook around a table that is nearly all ids, each different: whether the engine tries
+    dictionaries on texts, which takes over a third of the time to write them and finds nothing. -#}
+{% macro try_dictionaries(wanted) -%}
+    {{ return(adapter.dispatch('try_dictionaries')(wanted)) }}
 {%- endmacro %}
-{% macro duckdb__without_dictionaries() -%}
-    set disabled_compression_methods = 'dictionary'
+{% macro duckdb__try_dictionaries(wanted) -%}
+    {{ 'reset disabled_compression_methods' if wanted else "set disabled_compression_methods = 'dictionary'" }}
 {%- endmacro %}
-{% macro default__without_dictionaries() -%}
-{%- endmacro %}
-{% macro with_dictionaries() -%}
-    {{ return(adapter.dispatch('with_dictionaries')()) }}
-{%- endmacro %}
-{% macro duckdb__with_dictionaries() -%}
-    reset disabled_compression_methods
-{%- endmacro %}
-{% macro default__with_dictionaries() -%}
+{% macro default__try_dictionaries(wanted) -%}
 {%- endmacro %}

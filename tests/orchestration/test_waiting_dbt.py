@@ -1,6 +1,6 @@
 """A dbt that has read its project waits for a command, and runs it as if it were the caller.
 
-On a project of two models. What a whole run makes of it is test_whole_run's business.
+On a project of three models. What a whole run makes of it is test_whole_run's business.
 """
 
 from __future__ import annotations

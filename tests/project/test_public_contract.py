@@ -216,5 +216,6 @@ def test_ids_are_written_without_dictionaries_and_the_models_after_them_with(
 
     told = {name for name, model in project.models.items() if hooks(model, "pre-hook")}
     assert told == {"conversation_ids"}
-    assert hooks(project.models["conversation_ids"], "pre-hook") == ["{{ without_dictionaries() }}"]
-    assert hooks(project.models["conversation_ids"], "post-hook") == ["{{ with_dictionaries() }}"]
+    ids = project.models["conversation_ids"]
+    assert hooks(ids, "pre-hook") == ["{{ try_dictionaries(false) }}"]
+    assert hooks(ids, "post-hook") == ["{{ try_dictionaries(true) }}"]

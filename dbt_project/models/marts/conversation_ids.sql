@@ -1,4 +1,4 @@
-{{ config(pre_hook='{{ without_dictionaries() }}', post_hook='{{ with_dictionaries() }}') }}
+{{ config(pre_hook='{{ try_dictionaries(false) }}', post_hook='{{ try_dictionaries(true) }}') }}
 
 -- One row per id that resolves, its kind and source. Sorted by a hash of the id: a look-up by both
 -- reads one place, however alike ids begin.
