@@ -27,7 +27,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -63,6 +63,8 @@ _PLAIN_VIEW = re.compile(
 _INEXACT_IN_PARQUET = re.compile(r"\bU?HUGEINT\b")
 
 Progress = Callable[[str], None]
+# Schema and name.
+_Name = tuple[str, str]
 
 
 class PublishError(RuntimeError):
@@ -369,27 +371,24 @@ class _Draft:
         self._outgoing = settings.outgoing_file.stem
         self._snapshot = _SNAPSHOT
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._digests: dict[_Name, Future[str]] = {}
         self.seen = (0, 0, 0)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """What dbt built open for reading and its copy, the snapshot, for writing."""
+        """What dbt built, open for reading."""
         for file in (self._settings.warehouse_file, self._settings.outgoing_file):
             if not file.exists():
                 raise PublishError(f"{file} is missing: run the pipeline first")
         self.seen = _fingerprint(self._settings.warehouse_file)
-        snapshot = self._work / DATABASE_NAME
-        with _engine(self._settings) as connection:
+        with _engine(self._settings) as connection, ThreadPoolExecutor(1) as self._aside:
             self._connection = connection
             # What a killed program left in the log beside the file belongs into the file.
             _attach(connection, self._settings.outgoing_file, self._outgoing, _FORM)
             connection.execute(_sql("checkpoint {name}", name=self._outgoing))
             connection.execute(_sql("detach {name}", name=self._outgoing))
-            self._tell(f"copying {self._settings.outgoing_file.name}")
-            shutil.copyfile(self._settings.outgoing_file, snapshot)
             _attach(connection, self._settings.warehouse_file, self._warehouse, "read_only")
             _attach(connection, self._settings.outgoing_file, self._outgoing, "read_only")
-            _attach(connection, snapshot, self._snapshot, _FORM)
             yield
             for name in (self._snapshot, self._outgoing, self._warehouse):
                 connection.execute(_sql("detach {name}", name=name))
@@ -414,51 +413,82 @@ class _Draft:
         A Parquet file has the same bytes for the same rows in the same order.
         """
         public = {(model.schema, model.name): self._columns(model) for model in models}
-        private = self._relations("table").keys() - public.keys()
+        snapshot = self._work / DATABASE_NAME
         views = self._relations("view")
-        for view in views:
-            self._engine.execute(_sql("drop view {view}", view=(self._snapshot, *view)))
-        for view in public.keys() & views.keys():
-            table = self._table_behind(views[view], public[view])
-            if table in private:
-                private.remove(table)
-                self._take(table, view, public[view])
-            else:
-                self._write_table(view, threads=self._settings.threads)
-        for table in private:
-            self._engine.execute(_sql("drop table {table}", table=(self._snapshot, *table)))
-        for schema in self._schemas() - set(PUBLIC_SCHEMAS):
-            self._engine.execute(_sql("drop schema {schema}", schema=(self._snapshot, schema)))
-        written = tuple(
-            self._write_parquet(model, public[model.schema, model.name]) for model in models
-        )
-        for model in written:
-            self._comment(model)
+        behind = self._tables_behind(views, public)
+        self._tell(f"copying {self._settings.outgoing_file.name}")
+        copied = self._aside.submit(_copy, self._settings.outgoing_file, snapshot)
+        # What dbt built as a table, or beside one, is read from where it is: the copy has the same.
+        is_even = {
+            name: self._write_parquet(name, self._outgoing)
+            for name in public
+            if behind.get(name, name) is not None
+        }
+        copied.result()
+        _attach(self._engine, snapshot, self._snapshot, _FORM)
+        self._trim(public, views, behind)
+        for name in public:
+            if not is_even.get(name):
+                # The bytes depend on the rows, their order and where the row groups are cut, and
+                # nothing else. Several threads cut evenly when they read a table that came out of
+                # a sort; otherwise where depends on timing. What one thread writes is always even.
+                self._write_table(name)
+                self._write_parquet(name, self._snapshot)
+        for model in models:
+            self._comment(model, public[model.schema, model.name])
         self._engine.execute(_sql("checkpoint {name}", name=self._snapshot))
-        return written
+        return tuple(self._written(model, public[model.schema, model.name]) for model in models)
 
-    def _relations(self, kind: str) -> dict[tuple[str, str], str]:
-        """(schema, name) of the tables or views in the copy, each with its definition."""
+    def _relations(self, kind: str) -> dict[_Name, str]:
+        """(schema, name) of the tables or views that dbt built, each with its definition."""
         query = _sql(
             "select schema_name, {name}, sql from {function}()"
             " where database_name = $database and not internal",
             name=f"{kind}_name",
             function=f"duckdb_{kind}s",
         )
-        rows = self._engine.execute(query, {"database": self._snapshot}).fetchall()
+        rows = self._engine.execute(query, {"database": self._outgoing}).fetchall()
         return {(schema, name): definition for schema, name, definition in rows}
 
     def _schemas(self) -> set[str]:
         rows = self._engine.execute(
             "select schema_name from duckdb_schemas()"
             " where database_name = $database and not internal",
-            {"database": self._snapshot},
+            {"database": self._outgoing},
         ).fetchall()
         return {schema for (schema,) in rows}
 
-    def _table_behind(
-        self, definition: str, columns: Sequence[PublishedColumn]
-    ) -> tuple[str, str] | None:
+    def _tables_behind(
+        self, views: Mapping[_Name, str], public: Mapping[_Name, Sequence[PublishedColumn]]
+    ) -> dict[_Name, _Name | None]:
+        """For each public view the private table that can be published in its place, if any."""
+        private = self._relations("table").keys() - public.keys()
+        behind: dict[_Name, _Name | None] = {}
+        for view in sorted(public.keys() & views.keys()):
+            table = self._table_behind(views[view], public[view])
+            behind[view] = table if table in private else None
+            # One table can stand for one view.
+            private -= {table}
+        return behind
+
+    def _trim(
+        self,
+        public: Mapping[_Name, Sequence[PublishedColumn]],
+        views: Mapping[_Name, str],
+        behind: Mapping[_Name, _Name | None],
+    ) -> None:
+        """Take out of the copy what is not published, and put tables in the place of views."""
+        for view in views:
+            self._engine.execute(_sql("drop view {view}", view=(self._snapshot, *view)))
+        for view, table in behind.items():
+            if table is not None:
+                self._take(table, view, public[view])
+        for table in self._relations("table").keys() - public.keys() - set(behind.values()):
+            self._engine.execute(_sql("drop table {table}", table=(self._snapshot, *table)))
+        for schema in self._schemas() - set(PUBLIC_SCHEMAS):
+            self._engine.execute(_sql("drop schema {schema}", schema=(self._snapshot, schema)))
+
+    def _table_behind(self, definition: str, columns: Sequence[PublishedColumn]) -> _Name | None:
         """The outgoing table of which a view shows just these columns, in their order, as is."""
         found = _PLAIN_VIEW.fullmatch(definition)
         if found is None or found["database"] not in (None, self._outgoing):
@@ -468,9 +498,7 @@ class _Draft:
         kept = [name for name, *_ in self._describe(table) if name in set(shown)]
         return table if [column.name for column in columns] == shown == kept else None
 
-    def _take(
-        self, table: tuple[str, str], view: tuple[str, str], columns: Sequence[PublishedColumn]
-    ) -> None:
+    def _take(self, table: _Name, view: _Name, columns: Sequence[PublishedColumn]) -> None:
         """Let a table of the copy stand for the view that shows some of its columns."""
         # The columns' data stay where they are: neither a copy nor the rest is written again.
         for name, *_ in self._describe(table):
@@ -488,40 +516,61 @@ class _Draft:
             )
         )
 
-    def _write_parquet(
-        self, model: _PublicModel, columns: tuple[PublishedColumn, ...]
-    ) -> PublishedModel:
-        self._tell(f"writing {model.schema}.{model.name} as Parquet")
-        source = (self._outgoing, model.schema, model.name)
-        rows = int(_one(self._engine, _sql("select count(*) from {source}", source=source)))
-        relative = Path("parquet", model.schema, f"{model.name}.parquet")
-        target = self._work / relative
+    def _write_parquet(self, model: _Name, database: str) -> bool:
+        """Write a model's Parquet file; whether its row groups are all full, the last excepted."""
+        self._tell(f"writing {'.'.join(model)} as Parquet")
+        target = self._parquet(model)
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._write(model, target)
-        if not self._is_evenly_cut(target):
-            # The bytes depend on the rows, their order and where the row groups are cut, and
-            # nothing else. Several threads cut evenly when they read a table that came out of a
-            # sort; otherwise where depends on timing. What one thread writes is always even.
-            self._write_table((model.schema, model.name), threads=1)
-            self._write(model, target)
+        # Level 1 takes a quarter less time than the default, 3, and on messages no more space. A
+        # dictionary of more than 1,000 values is made and mostly thrown away: without it messages
+        # take a fifth less time and a sixth less space, conversations a tenth less time. A Bloom
+        # filter is made of dictionaries alone, whose few values nearly every row group holds: it
+        # would skip nothing.
+        self._engine.execute(
+            _sql(
+                "copy {source} to $file (format parquet, compression zstd, compression_level 1,"
+                " dictionary_size_limit 1000, write_bloom_filter false, row_group_size 122880,"
+                " overwrite true)",
+                source=(database, *model),
+            ),
+            {"file": str(target)},
+        )
+        groups = self._engine.execute(
+            "select row_group_num_rows from parquet_metadata($file) where column_id = 0"
+            " order by row_group_id",
+            {"file": str(target)},
+        ).fetchall()
+        is_even = all(rows == ROW_GROUP_ROWS for (rows,) in groups[:-1])
+        # Beside the writing of the next.
+        self._digests[model] = self._aside.submit(_sha256, target)
+        return is_even
+
+    def _parquet(self, model: _Name) -> Path:
+        schema, name = model
+        return self._work / "parquet" / schema / f"{name}.parquet"
+
+    def _written(self, model: _PublicModel, columns: tuple[PublishedColumn, ...]) -> PublishedModel:
+        name = (model.schema, model.name)
+        source = (self._outgoing, *name)
+        target = self._parquet(name)
         return PublishedModel(
             schema=model.schema,
             name=model.name,
             description=model.description,
-            row_count=rows,
+            row_count=int(_one(self._engine, _sql("select count(*) from {source}", source=source))),
             columns=columns,
-            parquet=str(relative),
+            parquet=str(target.relative_to(self._work)),
             parquet_bytes=target.stat().st_size,
-            parquet_sha256=_sha256(target),
+            parquet_sha256=self._digests[name].result(),
         )
 
-    def _comment(self, model: PublishedModel) -> None:
+    def _comment(self, model: _PublicModel, columns: Sequence[PublishedColumn]) -> None:
         table = (self._snapshot, model.schema, model.name)
         if model.description:
             self._engine.execute(
                 _sql("comment on table {table} is ", table=table) + _literal(model.description)
             )
-        for column in model.columns:
+        for column in columns:
             if column.description:
                 self._engine.execute(
                     _sql("comment on column {column} is ", column=(*table, column.name))
@@ -558,7 +607,7 @@ class _Draft:
                 path.chmod(0o444)
                 sync(path)
 
-    def _describe(self, table: tuple[str, str]) -> list[tuple[str, str]]:
+    def _describe(self, table: _Name) -> list[tuple[str, str]]:
         """(column, type) of what dbt built."""
         query = _sql("describe {source}", source=(self._outgoing, *table))
         return [(name, kind) for name, kind, *_ in self._engine.execute(query).fetchall()]
@@ -582,35 +631,10 @@ class _Draft:
             for name, type_name in rows
         )
 
-    def _write(self, model: _PublicModel, target: Path) -> None:
-        # Level 1 takes a quarter less time than the default, 3, and on messages no more space. A
-        # dictionary of more than 1,000 values is made and mostly thrown away: without it messages
-        # take a fifth less time and a sixth less space, conversations a tenth less time. A Bloom
-        # filter is made of dictionaries alone, whose few values nearly every row group holds: it
-        # would skip nothing.
-        self._engine.execute(
-            _sql(
-                "copy {source} to $file (format parquet, compression zstd, compression_level 1,"
-                " dictionary_size_limit 1000, write_bloom_filter false, row_group_size 122880,"
-                " overwrite true)",
-                source=(self._snapshot, model.schema, model.name),
-            ),
-            {"file": str(target)},
-        )
-
-    def _is_evenly_cut(self, parquet: Path) -> bool:
-        """Whether all row groups of a Parquet file are full, the last one excepted."""
-        groups = self._engine.execute(
-            "select row_group_num_rows from parquet_metadata($file) where column_id = 0"
-            " order by row_group_id",
-            {"file": str(parquet)},
-        ).fetchall()
-        return all(rows == ROW_GROUP_ROWS for (rows,) in groups[:-1])
-
-    def _write_table(self, model: tuple[str, str], *, threads: int) -> None:
+    def _write_table(self, model: _Name) -> None:
         """Write a model's rows into the snapshot, where the copy lacks them as they go out."""
         self._tell(f"writing {'.'.join(model)} anew")
-        self._engine.execute(f"set threads = {int(threads)}")
+        self._engine.execute("set threads = 1")
         self._engine.execute(
             _sql(
                 "create or replace table {target} as from {source}",
@@ -880,6 +904,12 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file and wait until it is on the disk, so that nobody has to when it is needed."""
+    shutil.copyfile(source, target)
+    sync(target)
 
 
 def _sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -194,24 +195,33 @@ def digest(paths: Iterator[Path], *words: str) -> str:
 
 
 def dbt_fingerprint(settings: Settings) -> str:
-    """What `dbt parse` depends on: project, seeds' names, profile and versions."""
+    """What `dbt parse` depends on: project, names of seeds, profile, variables and versions.
+
+    Not what the registry says, nor where it is: whoever adds a source does not wait for dbt to read
+    the project once more, and all warehouses of a checkout share what it has read.
+    """
 
     def paths() -> Iterator[Path]:
         yield from _files(settings.dbt_project_dir, ".sql", ".yml", ".yaml", ".md", ".csv", ".py")
         yield from _files(REPOSITORY / "seeds" / "vocabulary", ".csv", ".yml")
-        yield from _files(settings.registry_dir, ".csv", ".yml")
+        yield from _files(settings.registry_dir, ".yml")
         yield from _files(REPOSITORY / "profiles.yml")
 
     packages = ("dbt-core", "dbt-duckdb", "dagster-dbt", "duckdb")
     return digest(
-        paths(), *(f"{name}=={version(name)}" for name in packages), str(settings.registry_dir)
+        paths(),
+        *(f"{name}=={version(name)}" for name in packages),
+        *(path.name for path in _files(settings.registry_dir, ".csv")),
+        str(settings.oversized_contacts),
+        os.environ.get("UNIT_TESTS", "off"),
     )
 
 
 def fingerprint(settings: Settings) -> str:
     """Everything but the raw tables that the published models depend on."""
-    return digest(
-        _files(REPOSITORY / "orchestration", ".py"),
-        dbt_fingerprint(settings),
-        str(settings.oversized_contacts),
-    )
+
+    def paths() -> Iterator[Path]:
+        yield from _files(REPOSITORY / "orchestration", ".py")
+        yield from _files(settings.registry_dir, ".csv")
+
+    return digest(paths(), dbt_fingerprint(settings), str(settings.registry_dir))

@@ -123,6 +123,11 @@ class Settings:
         return REPOSITORY / "dbt_project"
 
     @property
+    def manifests_dir(self) -> Path:
+        """What dbt has read of the project, in the repository: one folder for each fingerprint."""
+        return self.dbt_project_dir / "target" / "manifests"
+
+    @property
     def dbt_target_dir(self) -> Path:
         """What dbt writes: manifest, run results, compiled SQL."""
         return self.warehouse_dir / "dbt" / "target"

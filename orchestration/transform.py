@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,10 @@ from orchestration.settings import Settings
 Progress = Callable[[str], None]
 
 TARGETS_KEPT = 3
+MANIFESTS_KEPT = 5
 FAILURES_TOLD = 5
+# What is read of a parsed project: by Dagster and publishing, and by `mf`.
+MANIFESTS = ("manifest.json", "semantic_manifest.json")
 
 
 class BuildError(RuntimeError):
@@ -151,8 +154,42 @@ def _manifest_brought_up_to_date(settings: Settings) -> Iterator[bool]:
             return
         stamp = settings.dbt_target_dir / "manifest.stamp"
         stamp.unlink(missing_ok=True)
-        yield False
+        kept = settings.manifests_dir / fingerprint
+        is_kept = _take_manifests(kept, settings.dbt_target_dir)
+        yield is_kept
         stamp.write_text(fingerprint, encoding="utf-8")
+        if not is_kept:
+            _keep_manifests(settings.dbt_target_dir, kept)
+
+
+def _take_manifests(kept: Path, target: Path) -> bool:
+    """Copy what another warehouse of this checkout had dbt read; whether it was there."""
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        for name in MANIFESTS:
+            shutil.copyfile(kept / name, target / name)
+    except OSError:
+        return False
+    return True
+
+
+def _keep_manifests(target: Path, kept: Path) -> None:
+    """Keep what dbt has read for other warehouses of this checkout, where that can be written."""
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        draft = kept.with_suffix(f".{os.getpid()}")
+        try:
+            draft.mkdir()
+            for name in MANIFESTS:
+                shutil.copyfile(target / name, draft / name)
+            # What is there was of no use a moment ago, or another run has just put it there.
+            shutil.rmtree(kept, ignore_errors=True)
+            draft.rename(kept)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+        newest_first = sorted(kept.parent.iterdir(), key=lambda path: -path.stat().st_mtime)
+        for path in newest_first[MANIFESTS_KEPT:]:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def read_manifest(settings: Settings) -> dict[str, Any]:

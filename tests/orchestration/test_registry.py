@@ -83,3 +83,16 @@ def test_the_fingerprint_follows_the_registry_and_the_settings_that_count(
     assert registry.fingerprint(replace(settings, oversized_contacts=7)) != before
     (settings.registry_dir / "sources.csv").write_text(SOURCES + "shop,,,,\n", encoding="utf-8")
     assert registry.fingerprint(settings) != before
+
+
+def test_what_dbt_reads_follows_the_names_in_the_registry_and_not_what_they_hold(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = registry.dbt_fingerprint(settings)
+    (settings.registry_dir / "sources.csv").write_text(SOURCES + "shop,,,,\n", encoding="utf-8")
+    assert registry.dbt_fingerprint(settings) == before
+    (settings.registry_dir / "more.csv").write_text("code\n1\n", encoding="utf-8")
+    assert registry.dbt_fingerprint(settings) != before
+    (settings.registry_dir / "more.csv").unlink()
+    monkeypatch.setenv("UNIT_TESTS", "on")
+    assert registry.dbt_fingerprint(settings) != before

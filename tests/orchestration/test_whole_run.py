@@ -19,6 +19,7 @@ import dagster as dg
 import pytest
 from folders import make_settings, write_log
 
+from orchestration import transform
 from orchestration.settings import REPOSITORY, Settings
 
 CONTACTS = """contact_id,started_at,ended_at,agent_id,agent_kind
@@ -132,6 +133,8 @@ def test_the_build_is_the_work_of_the_dbt_that_read_the_project(
     assert "PASS" in text
     assert "artial parsing" not in text, "the project was read again"
     assert not list(copy.settings.warehouse_dir.glob("dbt/waiting"))
+    kept = copy.root / "dbt_project" / "target" / "manifests"
+    assert {path.name for path in kept.glob("*/*")} == set(transform.MANIFESTS)
 
 
 def test_the_run_is_in_the_history_that_the_user_interface_shows(
