@@ -220,7 +220,7 @@ def place_tests(manifest: dict[str, Any]) -> None:
     for node in nodes.values():
         if node["resource_type"] != "test":
             continue
-        node.setdefault("meta", {}).setdefault("description", node.get("description") or None)
+        node.setdefault("meta", {}).setdefault("description", _checked(node) or None)
         if node.get("attached_node"):
             continue
         models = [name for name in node["depends_on"]["nodes"] if name in nodes]
@@ -248,6 +248,29 @@ def described(node: Mapping[str, Any]) -> str:
     comment = re.match(r"(?:\s|\{\{.*?\}\})*((?:--[^\n]*\n)+)", node.get("raw_code") or "", re.S)
     lines = comment.group(1).splitlines() if comment else []
     return " ".join(line.removeprefix("--").strip() for line in lines)
+
+
+def _checked(test: Mapping[str, Any]) -> str:
+    """What a test says holds: its own description, or else a sentence from what it is given."""
+    if test.get("description") or not test.get("test_metadata"):
+        return described(test)
+    given = test["test_metadata"]["kwargs"]
+    column = given.get("column_name")
+    match test["test_metadata"]["name"]:
+        case "unique_key":
+            return f"No two rows have the same {', '.join(given['columns'])}."
+        case "never_null":
+            return f"Never null: {', '.join(given['columns'])}."
+        case "unique":
+            return f"No two rows have the same {column}."
+        case "not_null":
+            return f"Never null: {column}."
+        case "accepted_values":
+            return f"{column}, where it is not null, is one of {', '.join(given['values'])}."
+        case "relationships":
+            model = given["to"].removeprefix("ref('").removesuffix("')")
+            return f"Every {column} that is not null is a {given['field']} of {model}."
+    return ""
 
 
 @dataclass

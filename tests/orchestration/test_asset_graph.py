@@ -45,6 +45,28 @@ def test_every_data_test_of_dbt_is_an_asset_check(definitions: Any) -> None:
     assert not tests - checks
 
 
+def test_every_check_says_what_it_checks(definitions: Any) -> None:
+    said = {
+        check.name: check.description or ""
+        for step in definitions.resolve_asset_graph().assets_defs
+        for check in step.check_specs
+    }
+    assert not [name for name, description in said.items() if not description]
+    assert said["unique_key_conversation_ids_source__id__id_kind"] == (
+        "No two rows have the same source, id, id_kind."
+    )
+    assert said["never_null_agents_agent_id__source__is_current"] == (
+        "Never null: agent_id, source, is_current."
+    )
+    assert said["accepted_values_ratings_question__csat__nps__comment"] == (
+        "question, where it is not null, is one of csat, nps, comment."
+    )
+    assert said["relationships_ratings_conversation_id__conversation_id__ref_conversations_"] == (
+        "Every conversation_id that is not null is a conversation_id of conversations."
+    )
+    assert said["assert_reports_reconcile"].startswith("Catches a contact that one report counts")
+
+
 def test_every_step_queues_for_the_one_writer(definitions: Any) -> None:
     for step in definitions.resolve_asset_graph().assets_defs:
         if step.is_executable:
