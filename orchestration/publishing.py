@@ -376,7 +376,7 @@ class _Draft:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """What dbt built, open for reading."""
+        """What dbt built, open for reading, and the snapshot once `write` has made it."""
         for file in (self._settings.warehouse_file, self._settings.outgoing_file):
             if not file.exists():
                 raise PublishError(f"{file} is missing: run the pipeline first")
@@ -907,7 +907,7 @@ def _size(path: Path) -> int:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file and wait until it is on the disk, so that nobody has to when it is needed."""
+    """Copy a file and bring the copy onto the disk, which would take as long later."""
     shutil.copyfile(source, target)
     sync(target)
 

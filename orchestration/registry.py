@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -213,7 +212,7 @@ def dbt_fingerprint(settings: Settings) -> str:
         *(f"{name}=={version(name)}" for name in packages),
         *(path.name for path in _files(settings.registry_dir, ".csv")),
         str(settings.oversized_contacts),
-        os.environ.get("UNIT_TESTS", "off"),
+        str(settings.unit_tests),
     )
 
 

@@ -49,6 +49,7 @@ class Settings:
         oversized_contacts: a conversation with more contacts than this is reported as oversized.
         scheduled_exports: whether each published version comes with the log as CSV and Parquet.
         freshness_hours: a log whose newest file was loaded longer ago than this is reported stale.
+        unit_tests: whether dbt's unit tests are part of the project that dbt reads.
     """
 
     landing_dir: Path
@@ -60,6 +61,7 @@ class Settings:
     scheduled_exports: bool
     oversized_contacts: int
     freshness_hours: int
+    unit_tests: bool
 
     @property
     def warehouse_file(self) -> Path:
@@ -151,6 +153,7 @@ class Settings:
             "THROUGHLINE_DUCKDB_MEMORY": self.duckdb_memory_limit,
             "DUCKDB_THREADS": str(self.threads),
             "OVERSIZED_CONTACTS": str(self.oversized_contacts),
+            "UNIT_TESTS": "on" if self.unit_tests else "off",
             "THROUGHLINE_WAREHOUSE_FILE": str(self.warehouse_file),
             "THROUGHLINE_OUTGOING_FILE": str(self.outgoing_file),
             "THROUGHLINE_STORAGE_VERSION": PUBLISHED_STORAGE_VERSION,
@@ -252,6 +255,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         scheduled_exports=read.switch("SCHEDULED_EXPORTS", "on"),
         oversized_contacts=read.whole_number("OVERSIZED_CONTACTS", 1000),
         freshness_hours=read.whole_number("FRESHNESS_HOURS", 30),
+        unit_tests=read.switch("UNIT_TESTS", "off"),
     )
 
 

@@ -266,7 +266,9 @@ def _checked(test: Mapping[str, Any]) -> str:
         case "not_null":
             return f"Never null: {column}."
         case "accepted_values":
-            return f"{column}, where it is not null, is one of {', '.join(given['values'])}."
+            return (
+                f"{column}, where it is not null, is one of {', '.join(map(str, given['values']))}."
+            )
         case "relationships":
             model = given["to"].removeprefix("ref('").removesuffix("')")
             return f"Every {column} that is not null is a {given['field']} of {model}."

@@ -67,6 +67,21 @@ def test_every_check_says_what_it_checks(definitions: Any) -> None:
     assert said["assert_reports_reconcile"].startswith("Catches a contact that one report counts")
 
 
+def test_a_check_of_numbers_says_which() -> None:
+    from orchestration import transform
+
+    accepted = {
+        "resource_type": "test",
+        "test_metadata": {
+            "name": "accepted_values",
+            "kwargs": {"column_name": "level", "values": [1, 2]},
+        },
+        "attached_node": "model.throughline.any",
+    }
+    transform.place_tests({"nodes": {"test": accepted}})
+    assert accepted["meta"] == {"description": "level, where it is not null, is one of 1, 2."}
+
+
 def test_every_step_queues_for_the_one_writer(definitions: Any) -> None:
     for step in definitions.resolve_asset_graph().assets_defs:
         if step.is_executable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from folders import REGISTRY
 
@@ -75,8 +77,6 @@ def test_a_good_registry_passes_with_quotes_a_byte_order_mark_and_any_order_of_c
 def test_the_fingerprint_follows_the_registry_and_the_settings_that_count(
     settings: Settings,
 ) -> None:
-    from dataclasses import replace
-
     before = registry.fingerprint(settings)
     assert registry.fingerprint(settings) == before
     assert registry.fingerprint(replace(settings, threads=7, memory_limit="2GB")) == before
@@ -86,7 +86,7 @@ def test_the_fingerprint_follows_the_registry_and_the_settings_that_count(
 
 
 def test_what_dbt_reads_follows_the_names_in_the_registry_and_not_what_they_hold(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
 ) -> None:
     before = registry.dbt_fingerprint(settings)
     (settings.registry_dir / "sources.csv").write_text(SOURCES + "shop,,,,\n", encoding="utf-8")
@@ -94,5 +94,4 @@ def test_what_dbt_reads_follows_the_names_in_the_registry_and_not_what_they_hold
     (settings.registry_dir / "more.csv").write_text("code\n1\n", encoding="utf-8")
     assert registry.dbt_fingerprint(settings) != before
     (settings.registry_dir / "more.csv").unlink()
-    monkeypatch.setenv("UNIT_TESTS", "on")
-    assert registry.dbt_fingerprint(settings) != before
+    assert registry.dbt_fingerprint(replace(settings, unit_tests=True)) != before

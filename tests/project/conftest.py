@@ -6,7 +6,6 @@ Does not belong here: rules.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,13 +16,12 @@ from orchestration.settings import Settings, load_settings
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A warehouse of its own, and dbt's unit tests switched on."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("UNIT_TESTS", "on")
-        settings = load_settings({"WAREHOUSE_DIR": str(tmp_path_factory.mktemp("project"))})
-        settings.scratch_dir.mkdir(parents=True, exist_ok=True)
-        yield settings
+    folder = tmp_path_factory.mktemp("project")
+    settings = load_settings({"WAREHOUSE_DIR": str(folder), "UNIT_TESTS": "on"})
+    settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+    return settings
 
 
 @pytest.fixture(scope="session")
