@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 import sqlalchemy
 
 from orchestration import instance as dagster_instance
 from orchestration import locks, run
+from orchestration.defs import shared
 from orchestration.narrator import Narrator
 from orchestration.settings import REPOSITORY, Settings
 
@@ -125,6 +127,42 @@ def test_a_run_names_the_file_that_another_program_has_open(settings: Settings, 
         _kill(process)
 
     run._wait_for_file(settings, narrator, seconds=0)
+
+
+def test_a_step_tries_again_when_another_program_has_the_file_open_and_not_otherwise(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(shared, "RETRY_SECONDS", 0)
+    process = _start(OPENING, settings, str(settings.warehouse_file))
+    tried: list[str] = []
+
+    def open_the(path: Path) -> None:
+        tried.append(path.name)
+        with shared.sole_user(settings, "a-run"):
+            duckdb.connect(str(path)).close()
+
+    @dg.asset
+    def held() -> None:
+        if tried:
+            _kill(process)
+        open_the(settings.warehouse_file)
+
+    @dg.asset
+    def impossible() -> None:
+        open_the(settings.warehouse_dir / "no folder" / "file")
+
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "open"
+        assert dg.materialize([held]).success
+        assert tried == ["warehouse.duckdb", "warehouse.duckdb"]
+    finally:
+        _kill(process)
+
+    tried.clear()
+    assert not dg.materialize([impossible], raise_on_error=False).success
+    assert tried == ["file"]
 
 
 def test_the_warehouse_has_one_writer_and_the_kernel_frees_it(settings: Settings) -> None:
