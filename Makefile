@@ -1,5 +1,6 @@
 # Every command of the project. A fresh machine needs Python 3.11, 3.12 or 3.13 and make; nothing has to be
-# activated or exported. The virtual environment is made on first use and renewed when the lock changes.
+# activated or exported. The virtual environment is made on first use and renewed when a lock changes: what
+# runs the product needs requirements.lock alone, what develops it requirements-dev.lock.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -9,7 +10,10 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
-INSTALLED := $(VENV)/requirements.lock
+# The command `throughline`, of this checkout whatever checkout it was installed from.
+THROUGHLINE := $(PYTHON) -m orchestration
+# A copy of the lock that was installed last.
+INSTALLED := $(VENV)/installed.lock
 WORKERS ?= auto
 PORT ?= 3000
 ARGS ?=
@@ -19,45 +23,56 @@ export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup run rebuild test ui serve check bench sample snapshot vendor lock clean
+.PHONY: help setup run rebuild test verify status ui serve check bench sample snapshot pictures vendor lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## load what is new, build, check, publish
-	@$(PYTHON) -m orchestration.run
+	@$(THROUGHLINE) run
 
 rebuild: setup ## drop everything but the raw tables and build again
-	@$(PYTHON) -m orchestration.run --rebuild
+	@$(THROUGHLINE) rebuild
 
-# One file, one worker: files share costly fixtures, and xdist's groups do nothing under pytest 9.2.
-test: setup ## all tests
+verify: setup ## compare the published files with their checksums
+	@$(THROUGHLINE) verify
+
+status: setup ## how things stand: the last good version, what waits, what failed and what to do
+	@$(THROUGHLINE) status
+
+# One file, one worker, the longest first (tests/conftest.py): files share costly fixtures.
+test: setup-dev ## all tests
 	@if [ -f tests/publishing/node/package-lock.json ] && command -v npm >/dev/null; then \
-		npm ci --ignore-scripts --no-audit --no-fund --silent --prefix tests/publishing/node \
+		npm ci --ignore-scripts --no-audit --no-fund --silent --prefer-offline \
+			--fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000 --prefix tests/publishing/node \
 			|| echo "npm could not install the Node client: its tests are skipped"; \
 	fi
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-ui: setup ## Dagster's user interface, at http://127.0.0.1:3000 (PORT=3000)
-	@exec $(PYTHON) -m orchestration.ui --port $(PORT)
+ui: setup ## Dagster's user interface, at http://127.0.0.1:3000/runs (PORT=3000)
+	@exec $(THROUGHLINE) ui --port $(PORT)
 
 serve: setup ## the REST resource and the pages, at http://127.0.0.1:8000 (SERVE_PORT)
-	@exec $(PYTHON) -m serving $(ARGS)
+	@exec $(THROUGHLINE) serve $(ARGS)
 
-check: setup ## linters and types
+check: setup-dev ## linters and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(PYTHON) -m orchestration.lint
 
-bench: setup ## the benchmarks
+bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m bench $(ARGS)
 
-sample: setup ## write sample logs with a ground truth (ARGS="--help")
+sample: setup-dev ## write sample logs with a ground truth (ARGS="--help")
 	@$(PYTHON) -m seeds.generator $(ARGS)
 
-snapshot: setup ## rewrite tests/orchestration/asset_graph.txt; review its diff
+snapshot: setup-dev ## rewrite tests/orchestration/asset_graph.txt; review its diff
 	@$(PYTHON) -m tests.orchestration.asset_graph
+
+pictures: setup-dev ## the pictures of the README, from the published sample (needs Chromium)
+	@$(PYTHON) -m orchestration.pictures $(ARGS)
 
 vendor: ## copy the browser libraries of serving/static/vendor/package-lock.json again (needs npm)
 	@cd serving/static/vendor && npm ci --ignore-scripts --no-audit --no-fund --silent && \
@@ -66,22 +81,33 @@ vendor: ## copy the browser libraries of serving/static/vendor/package-lock.json
 			node_modules/swagger-ui-dist/swagger-ui.css . && \
 		rm -rf node_modules && sha256sum *.js *.css > SHA256SUMS
 
-lock: setup ## resolve pyproject.toml into requirements.lock again (needs a package index)
+# The second is resolved within the first, so that both name the same versions.
+RESOLVE = $(VENV)/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade \
+	--generate-hashes --no-emit-index-url --no-header --quiet \
+	--no-emit-package dbt-core-experimental-parser
+lock: setup-dev ## resolve pyproject.toml into both locks again (needs a package index)
 	@test -x $(VENV)/uv/bin/uv || { \
 		$(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install --quiet uv; }
-	@$(VENV)/uv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --quiet \
-		--no-emit-package dbt-core-experimental-parser --output-file requirements.lock
+	@$(RESOLVE) --group dev --output-file requirements-dev.lock
+	@$(RESOLVE) --group run --constraints requirements-dev.lock --output-file requirements.lock
 
 clean: ## remove what runs and tests wrote; the warehouse and the virtual environment stay
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs logs
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-setup:
-	@cmp -s requirements.lock $(INSTALLED) || $(MAKE) install
+setup: ## install what runs the product into .venv, and the command throughline
+	@cmp -s requirements.lock $(INSTALLED) || cmp -s requirements-dev.lock $(INSTALLED) \
+		|| $(MAKE) install LOCK=requirements.lock
+	@test -e $(VENV)/lib/python3*/site-packages/throughline.pth || $(PYTHON) -m orchestration.terminal
+
+# Holds what runs the product too.
+.PHONY: setup-dev
+setup-dev:
+	@cmp -s requirements-dev.lock $(INSTALLED) || $(MAKE) install LOCK=requirements-dev.lock
 
 # --no-deps: dbt-core asks for a parser that this project does not use and whose build leaves the index.
 .PHONY: install
+install: LOCK ?= requirements.lock
 install:
 	@found=; for candidate in python3.11 python3.12 python3.13 python3 python; do \
 		if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -96,8 +122,10 @@ install:
 		"$$found" -m venv $(VENV) || { rm -rf $(VENV); \
 			echo "Python's venv module does not work: install it (Debian: python3-venv)." >&2; exit 1; }; \
 	else \
-		echo "requirements.lock has changed: bringing $(VENV) up to date"; \
+		echo "Bringing $(VENV) up to $(LOCK)"; \
 	fi; \
 	$(PYTHON) -m pip install -qq --disable-pip-version-check --no-deps --require-hashes \
-		-r requirements.lock; \
-	cp requirements.lock $(INSTALLED)
+		-r $(LOCK); \
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	$(PYTHON) -m orchestration.terminal; \
+	cp $(LOCK) $(INSTALLED)

@@ -16,13 +16,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench import __doc__ as description
-from bench import report, serving
+from bench import kills, refreshes, report, serving
 from bench.cases import Case, Plan, Result, now, run_case
 from bench.processes import ProgramError
 
 # About a million conversations with 8.8 million messages, and ten million conversations.
 SERVED = Case(contacts=1_470_000, messages_per_contact=6)
 SERVED_LARGE = Case(contacts=14_700_000)
+MESSAGES = [0, 8]
 SHAPES = ("chain", "star", "cycle")
 SHAPE_CONTACTS = 100_000
 # Next to nothing to do: what starting Python, Dagster and dbt costs.
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--messages-per-contact",
         type=_numbers,
-        default=[0, 8],
+        default=MESSAGES,
         metavar="N,…",
         help="with and without messages (default: 0,8)",
     )
@@ -79,6 +80,26 @@ def _parser() -> argparse.ArgumentParser:
         help="stop the script with the recursive query after this time, or after three times the"
         " yardstick's if that is more (default: %(default)s)",
     )
+    parser.add_argument(
+        "--kills",
+        type=int,
+        metavar="N",
+        help="instead: kill N whole runs at random moments, and look at what each leaves",
+    )
+    parser.add_argument(
+        "--refreshes",
+        action="store_true",
+        help="instead: what a delivery costs after the first logs, beside a rebuild",
+    )
+    parser.add_argument(
+        "--delivered", type=int, metavar="N", help="its contacts (default: one in a thousand)"
+    )
+    parser.add_argument(
+        "--refreshes-on-end",
+        type=int,
+        metavar="N",
+        help="the same with N deliveries, one after the other, while a client reads",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there")
     return parser
 
@@ -99,16 +120,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0; 1 when a program failed or two that should agree do not; 2 when the disk is too small.
     """
     options = _parser().parse_args(arguments)
-    cases = _cases(options)
     parent = options.dir or Path(tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
-    needed, free = max(case.disk_bytes for case in cases), shutil.disk_usage(parent).free
-    print(f"{len(cases)} cases, one after the other, in {parent}")
-    print(f"up to {needed / 1e9:.1f} GB of disk are needed at a time, {free / 1e9:.1f} GB are free")
-    if needed > free:
-        print("error: not enough room: give another --dir or a smaller --contacts", file=sys.stderr)
-        return 2
+    if options.refreshes or options.refreshes_on_end:
+        options.refreshes = True
+        if options.messages_per_contact == MESSAGES:
+            options.messages_per_contact = MESSAGES[-1:]
+        options.no_shapes = True
+    # Runs that are killed are small ones: the cases and their room are of the rest.
+    cases = [] if options.kills else _cases(options)
+    if cases:
+        needed, free = max(case.disk_bytes for case in cases), shutil.disk_usage(parent).free
+        print(f"{len(cases)} cases, one after the other, in {parent}")
+        print(f"up to {needed / 1e9:.1f} GB of disk are needed at a time, {free / 1e9:.1f} GB free")
+        if needed > free:
+            told = "error: not enough room: give another --dir or a smaller --contacts"
+            print(told, file=sys.stderr)
+            return 2
     folder = Path(tempfile.mkdtemp(prefix="throughline-bench-", dir=parent))
+    began = now()
+
+    def tell(line: str) -> None:
+        print(f"[{now() - began:5.0f} s]   {line}", file=sys.stderr, flush=True)
+
+    if options.kills:
+        all_well = kills.main(folder, options.kills, options.memory_limit, tell)
+        if all_well and not options.keep:
+            shutil.rmtree(folder)
+        return 0 if all_well else 1
     plan = Plan(
         folder=folder,
         memory_limit=options.memory_limit,
@@ -117,12 +156,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep=options.keep,
     )
     print(report.heading(plan) + "\n", flush=True)
+    if options.refreshes:
+        all_well = _refresh(cases, plan, tell, options)
+        if all_well and not options.keep:
+            shutil.rmtree(folder)
+        return 0 if all_well else 1
     results: list[Result] = []
     failed = False
-    began = now()
-
-    def tell(line: str) -> None:
-        print(f"[{now() - began:5.0f} s]   {line}", file=sys.stderr, flush=True)
 
     for case in cases:
         tell(case.title)
@@ -153,6 +193,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         shutil.rmtree(folder)
     return 1 if failed else 0
+
+
+def _refresh(
+    cases: Sequence[Case], plan: Plan, tell: Callable[[str], None], options: argparse.Namespace
+) -> bool:
+    """Deliver after each case, and tell what came of it. Gives whether all was as it must be."""
+    results: list[refreshes.Result] = []
+    failed = False
+    for case in cases:
+        tell(f"{case.title}, then deliveries")
+        try:
+            result = refreshes.measure(
+                case,
+                plan,
+                tell,
+                delivered=options.delivered or max(10, case.contacts // refreshes.SHARE),
+                on_end=options.refreshes_on_end or 1,
+            )
+        except ProgramError as error:
+            failed = True
+            print(f"{case.title}\n  FAILED: {error}\n", flush=True)
+            continue
+        results.append(result)
+        failed = failed or not result.is_right
+        print(report.refreshes_text(result) + "\n", flush=True)
+        if options.json:
+            numbers = {"machine": report.heading(plan), "refreshes": [asdict(r) for r in results]}
+            options.json.write_text(json.dumps(numbers, indent=2) + "\n")
+    return not failed
 
 
 def _serve(

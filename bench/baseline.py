@@ -15,11 +15,11 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.landing.logs import LOGS, Kind, Log
-from orchestration.landing.sql import identifier, sql
+from throughline.engine.sql import identifier, sql
+from throughline.landing.logs import LOGS, Kind, Log
 
 SCRIPT = Path(__file__).with_name("baseline.sql")
-VOCABULARY = Path(__file__).parent.parent / "seeds" / "vocabulary" / "codes.csv"
+VOCABULARY = Path(__file__).parent.parent / "dbt_project" / "seeds" / "codes.csv"
 
 PREPARATION = """
 set TimeZone = 'UTC';
@@ -38,7 +38,8 @@ create table reference.sources (
     time_zone varchar,
     currency varchar,
     reject_visitor_mismatch boolean,
-    max_gap_days integer
+    max_gap_days integer,
+    waiting_days integer
 );
 create table reference.projects (
     source varchar,
@@ -234,9 +235,12 @@ def _literal(text: str) -> str:
 
 
 def _type(kind: Kind) -> str:
-    return {Kind.INSTANT: "timestamp", Kind.SCORE: "double", Kind.AMOUNT: "decimal(18, 4)"}.get(
-        kind, "varchar"
-    )
+    return {
+        Kind.INSTANT: "timestamp",
+        Kind.SCORE: "double",
+        Kind.AMOUNT: "decimal(18, 4)",
+        Kind.BOOLEAN: "boolean",
+    }.get(kind, "varchar")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

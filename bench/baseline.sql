@@ -24,6 +24,7 @@ select
     versions.agent_id,
     versions.source,
     kinds.value as agent_kind,
+    nullif(trim(versions.agent_kind), '') is not null as has_kind,
     versions.display_name,
     versions.group_id,
     versions.group_name,
@@ -72,17 +73,17 @@ select
     newest.source,
     newest.contact_id,
     newest.agent_id,
-    coalesce(
-        kinds.value,
-        validities.agent_kind,
-        case when newest.agent_kind is null then 'human' end
-    ) as agent_kind,
+    case
+        when nullif(trim(newest.agent_kind), '') is not null then kinds.value
+        when validities.has_kind then validities.agent_kind
+        else 'human'
+    end as agent_kind,
     coalesce(newest.group_id, validities.group_id) as group_id,
     newest.visitor_id,
     newest.project_id,
     newest.channel,
     newest.language,
-    newest.tags,
+    string_split(newest.tags, ',') as tags,
     newest.conversation_ref,
     newest.previous_contact_id,
     newest.started_at,
@@ -147,9 +148,11 @@ select
     newest.kind,
     target_kinds.value as target_kind,
     newest.target_id,
+    -- A word that nobody knows is an acceptance where both contacts are there.
     coalesce(
         outcomes.value,
         case when newest.to_contact_id is not null and newest.outcome is null then 'accepted' end,
+        case when origins.contact_id is not null and targets.contact_id is not null then 'accepted' end,
         'unknown'
     ) as outcome
 from newest
@@ -158,7 +161,11 @@ left join reference.codes as outcomes
 left join reference.codes as target_kinds
     on
         target_kinds.vocabulary = 'target_kind'
-        and target_kinds.code = lower(trim(newest.target_kind));
+        and target_kinds.code = lower(trim(newest.target_kind))
+left join work.contacts as origins
+    on origins.source = newest.source and origins.contact_id = newest.from_contact_id
+left join work.contacts as targets
+    on targets.source = newest.source and targets.contact_id = newest.to_contact_id;
 
 -- step: links
 -- A contact's key is its rowid. Contacts that share a reference form a chain in time.
@@ -316,6 +323,7 @@ select
     contacts.agent_id,
     contacts.agent_kind,
     contacts.started_at,
+    contacts.ended_at,
     contacts.answered_at,
     contacts.currency
 from work.contacts as contacts
@@ -350,8 +358,9 @@ select
     transfers.target_kind,
     transfers.target_id,
     transfers.outcome,
+    transfers.outcome = 'accepted' and rejected.rejection_reason is null as is_completed,
     case
-        when transfers.outcome = 'accepted' and rejected.rejection_reason is null
+        when is_completed
             then
                 greatest(
                     epoch_us(targets.started_at) - epoch_us(transfers.requested_at),
@@ -425,14 +434,26 @@ joined as (
         newest.author_id,
         newest.body,
         newest.content_type,
+        coalesce(newest.is_private, false) as is_private,
         contacts.contact_key,
         contacts.conversation_key,
         contacts.contact_no,
         case
+            when newest.is_private then null
             when author_kinds.value = 'visitor' then 'visitor'
             when author_kinds.value = 'agent' then 'reply'
             when author_kinds.value = 'bot' and contacts.agent_kind = 'bot' then 'reply'
-        end as side
+        end as side,
+        -- Durations are taken from what lies in its contact; a visitor may have written before it.
+        case
+            when newest.sent_at > contacts.ended_at then false
+            when side = 'reply' then coalesce(newest.sent_at >= contacts.started_at, true)
+            else
+                coalesce(
+                    epoch_us(contacts.started_at) - epoch_us(newest.sent_at) <= 30 * 86400000000,
+                    true
+                )
+        end as is_timed
     from newest
     left join reference.codes as author_kinds
         on
@@ -453,16 +474,24 @@ select
             then
                 row_number() over (
                     partition by conversation_key
-                    order by sent_at, contact_no nulls last, message_id, source, contact_id
+                    order by
+                        sent_at,
+                        author_kind is distinct from 'visitor',
+                        contact_no nulls last,
+                        message_id,
+                        source,
+                        contact_id
                 )
     end as message_no,
     author_kind,
     author_id,
     body,
     content_type,
+    is_private,
     contact_key,
     conversation_key,
-    side
+    side,
+    is_timed
 from joined
 order by
     conversation_started_at nulls last,
@@ -478,18 +507,19 @@ create table work.message_facts as
 with visitors as (
     select conversation_key, min(message_no) as first_visitor_message_no
     from marts.messages
-    where side = 'visitor' and conversation_key is not null
+    where side = 'visitor' and is_timed and conversation_key is not null
     group by conversation_key
 ),
 turns as (
     select
         contact_key,
         conversation_key,
-        author_kind,
-        side,
+        if(is_private, null, author_kind) as author_kind,
+        side as any_side,
+        if(is_timed, side, null) as side,
         sent_at,
         message_no,
-        lag(side ignore nulls) over (partition by contact_key order by message_no) as previous_side
+        lag(if(is_timed, side, null) ignore nulls) over (partition by contact_key order by message_no) as previous_side
     from marts.messages
     where contact_key is not null
 )
@@ -497,10 +527,13 @@ select
     turns.contact_key,
     count(*) filter (turns.author_kind in ('agent', 'bot')) as messages_sent_count,
     count(*) filter (turns.author_kind = 'visitor') as messages_received_count,
+    count(*) filter (turns.any_side = 'reply') as reply_count,
     min(turns.sent_at) filter (turns.side = 'visitor') as first_visitor_message_at,
     max(turns.sent_at) filter (turns.side = 'visitor') as last_visitor_message_at,
     min(turns.sent_at) filter (turns.side = 'reply') as first_reply_at,
     max(turns.sent_at) filter (turns.side = 'reply') as last_reply_at,
+    max(turns.sent_at) filter (turns.author_kind in ('visitor', 'agent', 'bot'))
+        as last_message_at,
     min(turns.sent_at) filter (
         turns.side = 'reply' and turns.message_no > visitors.first_visitor_message_no
     ) as first_answer_at,
@@ -535,20 +568,25 @@ select
     identified.contact_key,
     identified.conversation_key,
     identified.contact_no,
-    coalesce(identified.agent_kind, case when identified.contact_key < 0 then 'human' end)
-        as agent_kind,
+    identified.agent_kind,
     messages.contact_key is not null as has_messages,
     if(has_messages, messages.first_reply_at, identified.answered_at) as answered_at,
+    if(has_messages, messages.reply_count > 0, identified.answered_at is not null) as is_answered,
     if(has_messages, messages.last_reply_at, identified.answered_at) as last_reply_at,
     messages.first_answer_at,
     messages.first_visitor_message_at,
     messages.last_visitor_message_at,
+    messages.last_message_at,
     coalesce(messages.messages_sent_count, 0) as messages_sent_count,
     coalesce(messages.messages_received_count, 0) as messages_received_count,
     coalesce(messages.response_count, 0) as response_count,
     messages.response_seconds_sum
 from work.identified as identified
-left join work.message_facts as messages using (contact_key);
+-- Software notices and private notes alone say nothing of who spoke.
+left join work.message_facts as messages
+    on
+        messages.contact_key = identified.contact_key
+        and messages.messages_sent_count + messages.messages_received_count > 0;
 
 -- step: marts.ratings
 create table marts.ratings as
@@ -625,10 +663,13 @@ placed as (
 respondents as (
     select
         facts.conversation_key,
-        arg_max(facts.contact_key, row(facts.last_reply_at, facts.contact_no)) as contact_key
+        first(
+            facts.contact_key
+            order by facts.last_reply_at desc nulls last, facts.contact_no desc
+        ) as contact_key
     from work.facts as facts
     where
-        facts.answered_at is not null
+        facts.is_answered
         and facts.contact_key >= 0
         and facts.conversation_key in (select conversation_key from placed)
     group by facts.conversation_key
@@ -656,6 +697,12 @@ with departures as (
     from marts.transfers
     where outcome = 'accepted' and not is_rejected_link and from_key is not null
 ),
+pending as (
+    select from_key as contact_key, max(requested_at) as pending_requested_at
+    from marts.transfers
+    where outcome = 'pending' and from_key is not null
+    group by from_key
+),
 arrivals as (
     select to_key as contact_key, min(requested_at) as requested_at
     from marts.transfers
@@ -674,12 +721,20 @@ ratings as (
 credits as (
     select
         credited_contact_key as contact_key,
-        count(*) as transaction_count,
+        count(*) filter (amount > 0) as transaction_count,
+        count(*) filter (amount < 0) as refund_count,
         case
-            when min(coalesce(currency, '')) = max(coalesce(currency, ''))
+            when
+                min(coalesce(currency, '')) filter (amount <> 0)
+                = max(coalesce(currency, '')) filter (amount <> 0)
                 then sum(amount)::decimal(38, 4)
         end as transaction_amount,
-        case when min(coalesce(currency, '')) = max(coalesce(currency, '')) then max(currency) end as currency
+        case
+            when
+                min(coalesce(currency, '')) filter (amount <> 0)
+                = max(coalesce(currency, '')) filter (amount <> 0)
+                then max(currency) filter (amount <> 0)
+        end as currency
     from marts.transactions
     where credited_contact_key is not null
     group by credited_contact_key
@@ -692,12 +747,14 @@ select
     placed.contact_no,
     contacts.agent_id,
     contacts.agent_kind,
+    coalesce(contacts.agent_kind in ('human', 'expert'), false) as is_human,
     contacts.group_id,
     contacts.visitor_id,
     contacts.project_id,
     contacts.channel,
     contacts.language,
     contacts.tags,
+    null::varchar as extra,
     contacts.conversation_ref,
     contacts.time_zone,
     contacts.started_at,
@@ -710,20 +767,25 @@ select
     contacts.ended_at,
     contacts.end_reason,
     contacts.ended_at is null as is_open,
-    facts.answered_at is not null as is_answered,
+    facts.is_answered,
     arrivals.contact_key is not null as is_transferred_in,
     departures.contact_key is not null as is_transferred_out,
     placed.previous_contact_id,
     placed.next_contact_id,
     work.seconds_since(arrivals.requested_at, contacts.started_at) as transfer_wait_seconds,
     work.seconds_since(contacts.started_at, contacts.ended_at) as duration_seconds,
-    work.seconds_since(
-        if(
-            facts.first_visitor_message_at <= facts.answered_at,
-            facts.first_visitor_message_at,
-            contacts.started_at
+    -- A greeting answers nobody who wrote later.
+    if(
+        facts.first_answer_at is not null or facts.messages_received_count = 0,
+        work.seconds_since(
+            if(
+                facts.first_visitor_message_at <= facts.first_answer_at,
+                facts.first_visitor_message_at,
+                contacts.started_at
+            ),
+            coalesce(facts.first_answer_at, facts.answered_at)
         ),
-        facts.answered_at
+        null
     ) as first_reply_seconds,
     facts.response_seconds_sum,
     facts.response_count,
@@ -731,15 +793,28 @@ select
     facts.last_reply_at,
     facts.messages_sent_count,
     facts.messages_received_count,
-    case when facts.answered_at is not null then ratings.csat_score end as csat_score,
-    case when facts.answered_at is not null then ratings.nps_score end as nps_score,
+    case when facts.is_answered then ratings.csat_score end as csat_score,
+    case when facts.is_answered then ratings.nps_score end as nps_score,
+    case when facts.is_answered then ratings.csat_score >= 4 end as is_csat_positive,
     coalesce(credits.transaction_count, 0) as transaction_count,
+    coalesce(credits.refund_count, 0) as refund_count,
     credits.transaction_amount,
     credits.currency,
+    coalesce(credits.transaction_count > 0, false) as is_converted,
+    case
+        when credits.transaction_amount is not null then coalesce(credits.currency, '')
+        when credits.transaction_count + credits.refund_count > 0 then ''
+    end as smallest_currency,
+    case
+        when credits.transaction_amount is not null then coalesce(credits.currency, '')
+        when credits.transaction_count + credits.refund_count > 0 then '~'
+    end as largest_currency,
     if(facts.has_messages, 'messages', 'contact_log') as facts_source,
     getvariable('started') as first_loaded_at,
     placed.contact_key,
-    placed.conversation_key
+    placed.conversation_key,
+    pending.pending_requested_at,
+    facts.last_message_at
 from work.contacts as contacts
 inner join work.placed as placed on placed.contact_key = contacts.rowid
 inner join work.facts as facts on facts.contact_key = contacts.rowid
@@ -747,6 +822,7 @@ left join departures on departures.contact_key = contacts.rowid
 left join arrivals on arrivals.contact_key = contacts.rowid
 left join ratings on ratings.conversation_key = placed.conversation_key
 left join credits on credits.contact_key = contacts.rowid
+left join pending on pending.contact_key = contacts.rowid
 order by placed.conversation_started_at, placed.conversation_id, placed.contact_no;
 
 -- step: marts.conversations
@@ -757,7 +833,7 @@ with answers as (
         visitors.first_visitor_message_at,
         min(
             case
-                when facts.agent_kind not in ('human', 'expert') then null
+                when not coalesce(facts.agent_kind in ('human', 'expert'), false) then null
                 when visitors.first_visitor_message_at is null then facts.answered_at
                 when facts.has_messages then facts.first_answer_at
                 when facts.answered_at >= visitors.first_visitor_message_at then facts.answered_at
@@ -787,8 +863,10 @@ contacts as (
         arg_min(group_id, contact_no) filter (group_id is not null) as first_group_id,
         arg_min(time_zone, contact_no + if(project_id is null, 1000000000, 0)) as time_zone,
         min(started_at) as started_at,
-        case when count(ended_at) = count(*) then max(ended_at) end as closed_at,
+        case when count(ended_at) = count(*) then max(ended_at) end as ended_at,
         max(end_reason) filter (next_contact_id is null) as last_end_reason,
+        max(pending_requested_at) filter (next_contact_id is null) as pending_requested_at,
+        max(last_message_at) as last_message_at,
         count(*) as contact_count,
         count(*) filter (agent_kind in ('human', 'expert')) as human_contact_count,
         count(*) filter (agent_kind = 'bot') as bot_contact_count,
@@ -797,11 +875,40 @@ contacts as (
         < max(contact_no) filter (agent_kind in ('human', 'expert')) as is_escalated,
         min(agent_id) as any_agent_id,
         bool_or(is_answered) as is_answered,
-        bool_or(is_answered and agent_kind in ('human', 'expert')) as is_answered_by_human,
+        bool_or(is_answered and is_human) as is_answered_by_human,
         sum(duration_seconds) as handle_seconds,
         sum(duration_seconds) filter (agent_kind in ('human', 'expert')) as human_handle_seconds
     from marts.contacts
     group by conversation_key
+),
+-- The newest event of each source, which waiting is measured against.
+newest as (
+    select source, max(event_at) as event_at
+    from (
+        select source, greatest(started_at, answered_at, ended_at) as event_at from work.contacts
+        union all
+        select source, requested_at from marts.transfers
+        union all
+        select source, sent_at from marts.messages
+        union all
+        select source, answered_at from marts.ratings
+        union all
+        select source, occurred_at from marts.transactions
+    )
+    group by source
+),
+waiting as (
+    select
+        contacts.conversation_key,
+        epoch_us(newest.event_at) - epoch_us(greatest(
+            contacts.ended_at, contacts.pending_requested_at, contacts.last_message_at
+        )) >= coalesce(sources.waiting_days, 7) * 86400000000 as is_expired
+    from contacts
+    inner join newest using (source)
+    left join reference.sources as sources using (source)
+    where
+        contacts.ended_at is not null
+        and (contacts.last_end_reason = 'snooze' or contacts.pending_requested_at is not null)
 ),
 turns as (
     select
@@ -844,12 +951,20 @@ ratings as (
 transactions as (
     select
         conversation_key,
-        count(*) as transaction_count,
+        count(*) filter (amount > 0) as transaction_count,
+        count(*) filter (amount < 0) as refund_count,
         case
-            when min(coalesce(currency, '')) = max(coalesce(currency, ''))
+            when
+                min(coalesce(currency, '')) filter (amount <> 0)
+                = max(coalesce(currency, '')) filter (amount <> 0)
                 then sum(amount)::decimal(38, 4)
         end as transaction_amount,
-        case when min(coalesce(currency, '')) = max(coalesce(currency, '')) then max(currency) end as currency
+        case
+            when
+                min(coalesce(currency, '')) filter (amount <> 0)
+                = max(coalesce(currency, '')) filter (amount <> 0)
+                then max(currency) filter (amount <> 0)
+        end as currency
     from marts.transactions
     where conversation_key is not null
     group by conversation_key
@@ -868,14 +983,19 @@ select
         contacts.started_at,
         timezone(contacts.time_zone, timezone('UTC', contacts.started_at))
     )::date as started_on,
-    contacts.closed_at,
+    if(coalesce(waiting.is_expired, true), contacts.ended_at, null) as closed_at,
     if(
         contacts.time_zone = 'UTC',
-        contacts.closed_at,
-        timezone(contacts.time_zone, timezone('UTC', contacts.closed_at))
+        closed_at,
+        timezone(contacts.time_zone, timezone('UTC', closed_at))
     )::date as closed_on,
-    contacts.closed_at is not null as is_closed,
-    case when contacts.closed_at is not null then contacts.last_end_reason end as close_reason,
+    closed_at is not null as is_closed,
+    coalesce(not waiting.is_expired, false) as is_waiting,
+    case
+        when closed_at is null then null
+        when waiting.is_expired then 'expired'
+        else contacts.last_end_reason
+    end as close_reason,
     contacts.contact_count,
     answers.missing_contact_count,
     contacts.human_contact_count,
@@ -886,6 +1006,8 @@ select
     coalesce(transfers.transfer_count, 0) > 0 as is_transferred,
     coalesce(contacts.first_agent_kind = 'bot', false) as is_bot_first,
     coalesce(contacts.is_escalated, false) as is_escalated,
+    coalesce(contacts.first_agent_kind = 'bot' and contacts.is_escalated, false)
+        as is_escalated_from_bot,
     coalesce(paths.is_bounced, false) as is_bounced,
     coalesce(paths.agent_path[1], contacts.any_agent_id) as first_agent_id,
     coalesce(paths.agent_path[-1], contacts.any_agent_id) as last_agent_id,
@@ -893,6 +1015,7 @@ select
         paths.agent_path, if(contacts.any_agent_id is null, [], [contacts.any_agent_id])
     ) as agent_path,
     contacts.first_group_id,
+    null::varchar as extra,
     case
         when contacts.bot_contact_count = 0 then 'not_automated'
         when contacts.human_contact_count = 0 then 'fully_automated'
@@ -902,12 +1025,15 @@ select
     contacts.is_answered_by_human,
     answers.first_visitor_message_at,
     answers.first_human_reply_at,
+    work.seconds_since(answers.first_visitor_message_at, answers.first_human_reply_at)
+        as first_reply_seconds,
+    if(
+        answers.messages_received_count = 0,
+        work.seconds_since(contacts.started_at, answers.first_human_reply_at),
+        null
+    ) as pickup_seconds,
     work.seconds_since(
-        coalesce(answers.first_visitor_message_at, contacts.started_at),
-        answers.first_human_reply_at
-    ) as first_reply_seconds,
-    work.seconds_since(
-        coalesce(answers.first_visitor_message_at, contacts.started_at), contacts.closed_at
+        coalesce(answers.first_visitor_message_at, contacts.started_at), closed_at
     ) as resolution_seconds,
     contacts.handle_seconds,
     contacts.human_handle_seconds,
@@ -915,11 +1041,29 @@ select
     answers.messages_received_count,
     ratings.csat_score,
     ratings.nps_score,
+    ratings.csat_score >= 4 as is_csat_positive,
+    case
+        when ratings.nps_score >= 9 then 'promoter'
+        when ratings.nps_score <= 6 then 'detractor'
+        when ratings.nps_score is not null then 'passive'
+    end as nps_class,
     coalesce(transactions.transaction_count, 0) as transaction_count,
+    coalesce(transactions.refund_count, 0) as refund_count,
     transactions.transaction_amount,
     transactions.currency,
+    coalesce(transactions.transaction_count > 0, false) as is_converted,
+    case
+        when transactions.transaction_amount is not null then coalesce(transactions.currency, '')
+        when transactions.transaction_count + transactions.refund_count > 0 then ''
+    end as smallest_currency,
+    case
+        when transactions.transaction_amount is not null then coalesce(transactions.currency, '')
+        when transactions.transaction_count + transactions.refund_count > 0 then '~'
+    end as largest_currency,
     if(answers.has_messages, 'messages', 'contact_log') as facts_source,
     getvariable('started') as changed_at,
+    -- All of it is shown by the first publication.
+    cast(1 as bigint) as changed_publication_no,
     getvariable('started') as first_loaded_at,
     contacts.conversation_id[length(contacts.source) + 2:] as anchor_contact_id
 from contacts
@@ -928,6 +1072,7 @@ left join paths using (conversation_key)
 left join transfers using (conversation_key)
 left join ratings using (conversation_key)
 left join transactions using (conversation_key)
+left join waiting using (conversation_key)
 order by contacts.started_at, contacts.conversation_id;
 
 -- step: marts.conversation_ids
@@ -1011,7 +1156,7 @@ with measured as (
         (end_reason is not distinct from 'timeout')::int as timed_out,
         duration_seconds as duration_seconds_sum,
         (duration_seconds is not null)::int as duration_count,
-        agent_kind in ('human', 'expert') as is_human,
+        is_human,
         if(is_human, first_reply_seconds, null) as first_reply_seconds_sum,
         (first_reply_seconds_sum is not null)::int as first_reply_count,
         if(is_human, response_seconds_sum, null) as response_seconds_sum,
@@ -1024,8 +1169,8 @@ with measured as (
         (csat_score is not null and csat_score >= 4)::int as csat_positive,
         transaction_count as transactions,
         coalesce(transaction_amount, 0) as revenue,
-        case when transaction_count = 0 then null when transaction_amount is null then '' else coalesce(currency, '') end as smallest_currency,
-        case when transaction_count = 0 then null when transaction_amount is null then '~' else coalesce(currency, '') end as largest_currency
+        case when transaction_count = 0 and refund_count = 0 then null when transaction_amount is null then '' else coalesce(currency, '') end as smallest_currency,
+        case when transaction_count = 0 and refund_count = 0 then null when transaction_amount is null then '~' else coalesce(currency, '') end as largest_currency
     from marts.contacts
 ),
 attributed as (
@@ -1109,6 +1254,7 @@ select
     channel,
     automation_level,
     first_reply_seconds,
+    pickup_seconds,
     resolution_seconds,
     1 as conversations,
     is_answered::int as answered,
@@ -1129,10 +1275,11 @@ select
     (nps_score is not null and nps_score >= 9)::int as nps_promoters,
     (nps_score is not null and nps_score <= 6)::int as nps_detractors,
     transaction_count as transactions,
+    refund_count as refunds,
     (transaction_count > 0)::int as converted,
     coalesce(transaction_amount, 0) as revenue,
-    case when transaction_count = 0 then null when transaction_amount is null then '' else coalesce(currency, '') end as smallest_currency,
-    case when transaction_count = 0 then null when transaction_amount is null then '~' else coalesce(currency, '') end as largest_currency
+    case when transaction_count = 0 and refund_count = 0 then null when transaction_amount is null then '' else coalesce(currency, '') end as smallest_currency,
+    case when transaction_count = 0 and refund_count = 0 then null when transaction_amount is null then '~' else coalesce(currency, '') end as largest_currency
 from marts.conversations as conversations
 where is_closed;
 
@@ -1157,7 +1304,8 @@ with attributed as (
         sum(columns(
             measured.* exclude (
                 conversation_id, day, source, project_id, channel, automation_level,
-                first_reply_seconds, resolution_seconds, smallest_currency, largest_currency
+                first_reply_seconds, pickup_seconds, resolution_seconds, smallest_currency,
+                largest_currency
             )
         )),
         min(smallest_currency) as smallest_currency,
@@ -1205,7 +1353,8 @@ select
     sum(columns(
         measured.* exclude (
             conversation_id, day, source, project_id, channel, automation_level,
-            first_reply_seconds, resolution_seconds, smallest_currency, largest_currency
+            first_reply_seconds, pickup_seconds, resolution_seconds, smallest_currency,
+            largest_currency
         )
     )),
     min(smallest_currency) as smallest_currency,
@@ -1235,6 +1384,7 @@ with spread as (
             recursive := true
         ),
         first_reply_seconds,
+        pickup_seconds,
         resolution_seconds
     from work.measured
     union all by name
@@ -1244,6 +1394,7 @@ with spread as (
         measured.source,
         participants.dimension_value,
         measured.first_reply_seconds,
+        measured.pickup_seconds,
         measured.resolution_seconds
     from work.participants as participants
     inner join work.measured as measured using (conversation_id)
@@ -1255,8 +1406,10 @@ select
     spread.source,
     spread.dimension_value,
     count(first_reply_seconds) as first_reply_count,
+    count(pickup_seconds) as pickup_count,
     count(resolution_seconds) as resolution_count,
     quantile_cont(first_reply_seconds, [0.5, 0.9]) as first_reply,
+    quantile_cont(pickup_seconds, [0.5, 0.9]) as pickup,
     quantile_cont(resolution_seconds, [0.5, 0.9]) as resolution
 from spread
 inner join work.periods as periods using (day)
@@ -1383,6 +1536,9 @@ select
     percentiles.first_reply_count,
     percentiles.first_reply[1] as first_reply_median_seconds,
     percentiles.first_reply[2] as first_reply_p90_seconds,
+    percentiles.pickup_count,
+    percentiles.pickup[1] as pickup_median_seconds,
+    percentiles.pickup[2] as pickup_p90_seconds,
     percentiles.resolution_count,
     percentiles.resolution[1] as resolution_median_seconds,
     percentiles.resolution[2] as resolution_p90_seconds,
@@ -1399,6 +1555,7 @@ select
     nps_detractors::bigint as nps_detractors,
     100 * (nps_promoters - nps_detractors) / nullif(nps_responses, 0) as nps,
     transactions::bigint as transactions,
+    refunds::bigint as refunds,
     converted::bigint as converted,
     transactions / conversations as conversion_rate,
     converted / conversations as converted_share,
@@ -1424,7 +1581,12 @@ left join work.percentiles as percentiles
 
 create table reports.reconciliation as
 with placed as (
-    select contacts.source, contacts.started_on, conversations.closed_on, count(*) as contacts
+    select
+        contacts.source,
+        contacts.started_on,
+        conversations.closed_on,
+        conversations.is_waiting,
+        count(*) as contacts
     from marts.contacts as contacts
     inner join marts.conversations as conversations using (conversation_id)
     group by all
@@ -1433,6 +1595,7 @@ spans as (
     select
         placed.source,
         placed.contacts,
+        placed.is_waiting,
         started.period_grain,
         started.period_start as started_in,
         closed.period_start as closed_in
@@ -1446,7 +1609,8 @@ causes as (
         period_grain,
         started_in as period_start,
         source,
-        sum(contacts) filter (closed_in is null) as still_open,
+        sum(contacts) filter (closed_in is null and not is_waiting) as still_open,
+        sum(contacts) filter (is_waiting) as waiting,
         sum(contacts) filter (closed_in > started_in) as closed_in_later_period,
         sum(contacts) filter (closed_in < started_in) as closed_in_earlier_period,
         0 as started_in_earlier_period,
@@ -1470,6 +1634,7 @@ summed as (
         period_start,
         source,
         coalesce(sum(still_open), 0)::bigint as still_open,
+        coalesce(sum(waiting), 0)::bigint as waiting,
         coalesce(sum(closed_in_later_period), 0)::bigint as closed_in_later_period,
         coalesce(sum(closed_in_earlier_period), 0)::bigint as closed_in_earlier_period,
         coalesce(sum(started_in_earlier_period), 0)::bigint as started_in_earlier_period,
@@ -1486,12 +1651,14 @@ select
     coalesce(statistical_report.contacts, 0) as statistical_report_contacts,
     contacts_report_contacts - statistical_report_contacts as difference,
     still_open,
+    waiting,
     closed_in_later_period,
     closed_in_earlier_period,
     started_in_earlier_period,
     started_in_later_period,
     difference
     - still_open
+    - waiting
     - closed_in_later_period
     - closed_in_earlier_period
     + started_in_earlier_period

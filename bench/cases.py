@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import comparison, pipeline
 from bench.processes import Cost, run
-from orchestration.settings import REPOSITORY
+from throughline.settings import REPOSITORY
 
 # Bytes on disk at the worst moment, measured: logs, warehouse, published files and what DuckDB
 # spills, of the pipeline and then of the yardstick.
@@ -141,9 +141,9 @@ def run_case(case: Case, plan: Plan, tell: Callable[[str], None]) -> Result:
         OSError: the disk.
     """
     folder = plan.folder / case.slug
-    with _workspace(folder, keep=plan.keep):
+    with workspace(folder, keep=plan.keep):
         log = folder / "output.log"
-        registry = _empty_registry(folder / "registry")
+        registry = empty_registry(folder / "registry")
         landing = folder / "landing"
         tell("making the logs")
         _generate(case, landing, plan, log)
@@ -220,7 +220,7 @@ def run_case(case: Case, plan: Plan, tell: Callable[[str], None]) -> Result:
 
 
 @contextmanager
-def _workspace(folder: Path, *, keep: bool) -> Iterator[None]:
+def workspace(folder: Path, *, keep: bool) -> Iterator[None]:
     folder.mkdir(parents=True)
     try:
         yield
@@ -293,7 +293,7 @@ def _run_module(
     )
 
 
-def _empty_registry(folder: Path) -> Path:
+def empty_registry(folder: Path) -> Path:
     """A registry without rows: the generated source has the defaults."""
     folder.mkdir()
     for name in ("sources.csv", "projects.csv"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.landing.sql import identifier, sql
+from throughline.engine.sql import identifier, sql
 
 KEYS = {
     "marts.conversations": ("conversation_id",),
@@ -40,7 +40,7 @@ KEYS = {
     "reports.reconciliation": ("period_grain", "period_start", "source"),
 }
 # When the two programs ran; and a hash of an id, which the same conversation may have another of.
-LEFT_OUT = {"first_loaded_at", "changed_at", "since", "id_hash"}
+LEFT_OUT = {"first_loaded_at", "changed_at", "changed_publication_no", "since", "id_hash"}
 # Columns that hold a conversation id, here or there: compared by what the id stands for.
 CONVERSATION_COLUMNS = {"conversation_id", "id"}
 

@@ -15,14 +15,19 @@ import duckdb
 
 from bench.processes import Cost, run
 from orchestration.instance import open_instance
-from orchestration.settings import REPOSITORY, Settings, load_settings
+from throughline.settings import REPOSITORY, Settings, load_settings
 
 ATTACH = "attach $file as warehouse (read_only)"
 COMPONENTS_MODEL = "model.throughline.int_components__connected"
 
 
 def settings_of(
-    landing: Path, warehouse: Path, registry: Path, memory_limit: str, threads: int
+    landing: Path,
+    warehouse: Path,
+    registry: Path,
+    memory_limit: str,
+    threads: int,
+    versions_kept: int = 1,
 ) -> Settings:
     """The settings of a benchmarked run."""
     return load_settings(
@@ -32,7 +37,7 @@ def settings_of(
             "REGISTRY_DIR": str(registry),
             "MEMORY_LIMIT": memory_limit,
             "DUCKDB_THREADS": str(threads),
-            "PUBLISHED_VERSIONS": "1",
+            "PUBLISHED_VERSIONS": str(versions_kept),
         }
     )
 
@@ -43,14 +48,23 @@ def refresh(settings: Settings, log: Path) -> Cost:
     Raises:
         ProgramError: it failed.
     """
+    return command(settings, log, "run")
+
+
+def command(settings: Settings, log: Path, *words: str) -> Cost:
+    """A command of the product, with its output in a file.
+
+    Raises:
+        ProgramError: it failed.
+    """
     return run(
-        [sys.executable, "-m", "orchestration.run"],
+        [sys.executable, "-m", "orchestration", *words],
         log=log,
         cwd=REPOSITORY,
         # The yardstick makes no copies of the log as CSV and Parquet either.
         environment={
             **settings.environment(),
-            "PUBLISHED_VERSIONS": "1",
+            "PUBLISHED_VERSIONS": str(settings.versions_kept),
             "SCHEDULED_EXPORTS": "off",
         },
     )

@@ -14,10 +14,16 @@ from typing import Any
 
 from bench.cases import Plan, Result
 from bench.processes import Cost
+from bench.refreshes import Result as Refreshed
 
 AIM_BASELINE = 1.5
 AIM_SCIPY = 1.5
 AIM_AGAIN_SECONDS = 15
+# Processor seconds of a refresh: of the rebuild's, from so many contacts on; and of dbt's alone.
+AIMS_REBUILD = ((10_000_000, 0.03), (1_000_000, 0.15))
+AIM_SAMPLE = 1.3
+# The last of many refreshes on end, of the first.
+AIM_LAST = 1.2
 
 
 def heading(plan: Plan) -> str:
@@ -74,6 +80,91 @@ def verdicts(results: list[Result]) -> str:
         f" again under {AIM_AGAIN_SECONDS} s"
     )
     return "\n".join(wrapped for line in lines for wrapped in _wrap(line))
+
+
+def refreshes_text(result: Refreshed) -> str:
+    """Deliveries and the runs after them, as a table beside a rebuild."""
+    base, small = result.rebuild, result.small
+    last = result.refreshes[-1]
+    lines = [
+        result.case.title,
+        f"  then {len(result.refreshes):,} x {result.delivered:,} contacts, 1 % late,"
+        f" {result.wanted_merges:,} old conversations merged",
+        f"  {'':<44}{'wall':>9}{'CPU':>9}{'memory':>10}{'x wall':>8}{'x CPU':>8}",
+        _row("the first run", result.first, base),
+        *(
+            _row(f"refresh {number + 1:,}", result.refreshes[number].cost, base)
+            for number in _told(len(result.refreshes))
+        ),
+        _row("a rebuild of the same rows", base, base),
+        _row("dbt build of the sample, alone", result.sample_build, base),
+        f"  the last run said: {last.told}",
+        "  its parts: " + _seconds(last.parts),
+        "  its slowest models: " + _seconds(result.models),
+        *_growth(result),
+        "  " + _equality(result),
+        *_refresh_verdicts(result),
+    ]
+    if not small:
+        lines.append("  NOT met: no run built what was new alone")
+    return "\n".join(wrapped for line in lines for wrapped in _wrap(line))
+
+
+def _told(number: int) -> list[int]:
+    """The runs that have a line: the first, the last, and every tenth."""
+    return sorted({0, number - 1, *range(9, number, 10)})
+
+
+def _growth(result: Refreshed) -> list[str]:
+    if len(result.refreshes) == 1:
+        return []
+    lines = [f"  {'':<44}{'warehouse':>12}{'outgoing':>12}{'published':>12}"]
+    for number in _told(len(result.refreshes)):
+        one = result.refreshes[number]
+        sizes = (one.warehouse_bytes, one.outgoing_bytes, one.published_bytes)
+        lines.append(
+            f"  {f'after refresh {number + 1:,}':<44}"
+            + "".join(f"{_size(size):>12}" for size in sizes)
+        )
+    whole = len(result.refreshes) - len(result.small)
+    seen = result.reader
+    return [
+        *lines,
+        f"  {whole:,} of the runs built everything, by the rules for it",
+        f"  a client looked {seen['answers']:,} times at {seen['versions']:,} versions:"
+        f" {seen['error_count']:,} errors, {seen['mixed_count']:,} mixed versions"
+        + "".join(f"; {told}" for told in [*seen["errors"], *seen["mixed"]]),
+    ]
+
+
+def _equality(result: Refreshed) -> str:
+    merged = f"{result.merged:,} of {result.wanted_merges:,} merges"
+    if result.differences:
+        return f"REFRESHED AND REBUILT DIFFER: {'; '.join(map(str, result.differences))}; {merged}"
+    named = "one version" if result.same_version else "TWO VERSIONS"
+    return (
+        f"refreshed as rebuilt: every column of {result.tables} tables, {result.rows:,} rows,"
+        f" {named}; {merged}"
+    )
+
+
+def _refresh_verdicts(result: Refreshed) -> list[str]:
+    if not (small := result.small):
+        return []
+    last = small[-1].cost.cpu_seconds
+    wanted = next((share for least, share in AIMS_REBUILD if result.case.contacts >= least), None)
+    found = [
+        ("of a dbt build of the sample", last / result.sample_build.cpu_seconds, AIM_SAMPLE),
+    ]
+    if wanted is not None:
+        found.insert(0, ("of the rebuild", last / result.rebuild.cpu_seconds, wanted))
+    if len(small) > 1:
+        found.append(("of the first refresh", last / small[0].cost.cpu_seconds, AIM_LAST))
+    return [
+        f"  {value:.3f} {of} in processor seconds, wanted at most {aim:g}:"
+        f" {'met' if value <= aim else 'NOT met'}"
+        for of, value, aim in found
+    ]
 
 
 def as_json(plan: Plan, results: list[Result]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ does), whether an answer is right (the tests).
 
 The client is one plain HTTP connection on the same machine, so every figure of the server holds
 what the client itself costs. Files are in the page cache, as they are on a server that is used.
+
+Long because every case is a question, asked of the server and of DuckDB side by side.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ import duckdb
 
 from bench import pipeline
 from bench.processes import memory_of_family, run
-from orchestration.settings import REPOSITORY, load_serving_settings
 from serving import filters
+from throughline.settings import REPOSITORY, load_serving_settings
 
 AIMS = {
     "detail p99": 0.050,
@@ -335,18 +337,18 @@ def _log_filters(rows: Callable[..., list[tuple[Any, ...]]]) -> dict[str, filter
         "nothing": filters.Filter(),
         "a period": filters.Filter(first_day=middle, last_day=middle),
         "a closing period": filters.Filter(on="closed", first_day=middle, last_day=last),
-        "a project": filters.Filter(columns={"project": (most_frequent("project_id"),)}),
-        "a channel": filters.Filter(columns={"channel": (most_frequent("channel"),)}),
+        "a project": filters.Filter(project=(most_frequent("project_id"),)),
+        "a channel": filters.Filter(channel=(most_frequent("channel"),)),
         "an agent": filters.Filter(agents=(agent,)),
         "a group": filters.Filter(groups=(group,)),
-        "answered": filters.Filter(flags={"answered": True}),
-        "not answered by a human": filters.Filter(flags={"answered_by_human": False}),
-        "automation level": filters.Filter(columns={"automation": ("partially_automated",)}),
-        "transferred": filters.Filter(flags={"transferred": True}),
-        "bounced": filters.Filter(flags={"bounced": True}),
+        "answered": filters.Filter(answered=True),
+        "not answered by a human": filters.Filter(answered_by_human=False),
+        "automation level": filters.Filter(automation=("partially_automated",)),
+        "transferred": filters.Filter(transferred=True),
+        "bounced": filters.Filter(bounced=True),
         "a score": filters.Filter(score_min=1, score_max=2),
-        "converted": filters.Filter(flags={"converted": True}),
-        "a visitor": filters.Filter(columns={"visitor": (visitor,)}),
+        "converted": filters.Filter(converted=True),
+        "a visitor": filters.Filter(visitor=(visitor,)),
         "any contact id": filters.Filter(id=str(contact)),
         "unanswered contacts of an agent": filters.Filter(
             agents=(agent,), contact_state="unanswered"

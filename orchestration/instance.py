@@ -1,52 +1,38 @@
-"""Dagster's instance under WAREHOUSE_DIR: its folder, its configuration, its health.
+"""Dagster's instance: its history, and its health.
 
-Belongs here: preparing DAGSTER_HOME and ending the runs that a killed process left behind.
-Does not belong here: definitions, and anything that decides what a run does.
+Belongs here: opening it, ending the runs that a killed process left behind, and forgetting the
+oldest ones. Does not belong here: its folder (home), definitions, and anything that decides what a
+run does.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import shutil
 import sqlite3
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import sqlalchemy
 
-from orchestration import locks
-from orchestration.settings import REPOSITORY, Settings
+from orchestration import home
+from throughline.engine import files, locks
+from throughline.settings import Settings
 
-ENGINES_KEPT = 8
-_engines: dict[tuple[str, str], sqlalchemy.Engine] = {}
-
-TEMPLATE = Path(__file__).with_name("dagster.yaml")
-WORKSPACE = f"""\
-load_from:
-  - python_module:
-      module_name: orchestration.definitions
-      location_name: throughline
-      working_directory: {json.dumps(str(REPOSITORY))}
-"""
-
-
-def prepare_home(settings: Settings) -> Path:
-    """Create DAGSTER_HOME with this project's configuration. Gives the folder. Idempotent."""
-    home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        ("dagster.yaml", TEMPLATE.read_text(encoding="utf-8")),
-        ("workspace.yaml", WORKSPACE),
-    ):
-        target = home / name
-        if not target.exists() or target.read_text(encoding="utf-8") != content:
-            draft = target.with_suffix(f".{os.getpid()}")
-            draft.write_text(content, encoding="utf-8")
-            draft.replace(target)
-    return home
+CLAIMED_WITHIN_SECONDS = 120
+# A sensor has a minute for all that it does, and a run takes a fifth of a second to forget.
+FORGOTTEN_AT_ONCE = 20
+_FINISHED = [
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+]
+_NEWEST_CHECKS = sqlalchemy.text(
+    "select distinct run_id from asset_check_executions where id in ("
+    " select max(id) from asset_check_executions"
+    " where execution_status in ('SUCCEEDED', 'FAILED') group by asset_key, check_name)"
+)
+_DELETE_CHECKS = sqlalchemy.text("delete from asset_check_executions where run_id = :run_id")
 
 
 def _without_waiting(connection: object, _: object) -> None:
@@ -65,46 +51,23 @@ def quicken_history() -> None:
         sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _without_waiting)
 
 
-def _keep_engines(instance: dg.DagsterInstance) -> None:
-    """Let Dagster's history use SQLAlchemy's engines again.
-
-    It makes one for each event, and with it every statement anew: a third of the time that storing
-    an event takes. An engine keeps no connection open between two events. Should Dagster come to
-    make its engines elsewhere, only that time is lost.
-    """
-    for storage in (instance.event_log_storage, instance.run_storage):
-        module = sys.modules[type(storage).__module__]
-        if hasattr(module, "create_engine"):
-            module.create_engine = _engine_of  # type: ignore[attr-defined]
-
-
-def _engine_of(url: str, **options: Any) -> sqlalchemy.Engine:
-    """What `sqlalchemy.create_engine` gives, the same for the same arguments."""
-    key = (url, repr(sorted(options.items())))
-    if key not in _engines:
-        # A process that looks at many runs opens a file for each.
-        if len(_engines) >= ENGINES_KEPT:
-            _engines.pop(next(iter(_engines)), None)
-        _engines[key] = sqlalchemy.create_engine(url, **options)
-    return _engines[key]
-
-
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance that the user interface shows too; a damaged history is put aside first."""
     quicken_history()
-    home = prepare_home(settings)
+    folder = home.prepare(settings)
     try:
-        return _open_and_read(home)
+        return _open_and_read(folder)
     except (sqlalchemy.exc.DatabaseError, sqlite3.DatabaseError) as error:
-        if "malformed" not in str(error) and "not a database" not in str(error):
+        # What a user has configured is the user's to mend.
+        is_damaged = "malformed" in str(error) or "not a database" in str(error)
+        if not is_damaged or home.is_own(settings):
             raise
-    home.rename(home.with_name(f"{home.name}-damaged-{time.strftime('%Y%m%dT%H%M%S')}"))
-    return _open_and_read(prepare_home(settings))
+    files.move(folder, folder.with_name(f"{folder.name}-damaged-{time.strftime('%Y%m%dT%H%M%S')}"))
+    return _open_and_read(home.prepare(settings))
 
 
-def _open_and_read(home: Path) -> dg.DagsterInstance:
-    instance = dg.DagsterInstance.from_config(str(home))
-    _keep_engines(instance)
+def _open_and_read(folder: Path) -> dg.DagsterInstance:
+    instance = dg.DagsterInstance.from_config(str(folder))
     instance.get_runs(limit=1)
     instance.get_latest_materialization_event(dg.AssetKey(["published", "throughline"]))
     return instance
@@ -113,25 +76,99 @@ def _open_and_read(home: Path) -> dg.DagsterInstance:
 def end_dead_runs(settings: Settings, instance: dg.DagsterInstance) -> list[str]:
     """Cancel the runs whose process is gone, and free their places in the pools.
 
-    Dagster's own run monitoring only watches the runs that its daemon launched, and only while the
-    daemon runs; a place in a pool that a killed `make run` held would stay taken for ever. Life is
-    judged by a kernel lock that each run holds, so a run that is merely slow is never touched.
+    Dagster's own monitoring ends no run that has started: its launcher cannot ask after the process
+    of one, and a run that stays in its list blocks the daemon's queue for ever. Life is judged by a
+    kernel lock that each run holds, so a run that is merely slow is never touched. A run takes its
+    lock in the moment in which it starts (defs/resources.py): one that has none long after has lost
+    its process in between.
 
     Returns:
         The ids of the runs that were ended.
     """
     ended = []
-    for run_id in locks.dead_runs(settings):
+    for run_id in [*locks.dead_runs(settings), *_never_claimed(settings, instance)]:
         run = instance.get_run_by_id(run_id)
         if run is not None and not run.is_finished:
-            instance.report_run_canceled(run, message="Its process is gone: ended by the next run.")
+            instance.report_run_canceled(run, message="Its process is gone: ended by another one.")
             ended.append(run_id)
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
         locks.forget_dead(settings, run_id)
     return ended
 
 
+def _never_claimed(settings: Settings, instance: dg.DagsterInstance) -> list[str]:
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+    return [
+        record.dagster_run.run_id
+        for record in instance.get_run_records(started)
+        if record.start_time is not None
+        and time.time() - record.start_time > CLAIMED_WITHIN_SECONDS
+        and not locks.is_claimed(settings, record.dagster_run.run_id)
+    ]
+
+
 def is_busy(instance: dg.DagsterInstance) -> bool:
     """Whether another run is on."""
     started = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     return instance.get_runs_count(dg.RunsFilter(statuses=started)) > 0
+
+
+def forget_old_runs(settings: Settings, instance: dg.DagsterInstance) -> list[str]:
+    """Delete finished runs beyond the newest `RUNS_KEPT`, oldest first, a limited number at once.
+
+    A run that holds the newest materialization of an asset, or the newest result of a check, stays
+    however old it is: the interface shows it.
+
+    Returns:
+        The ids of the runs that were deleted, with their events.
+    """
+    if instance.get_runs_count() <= settings.runs_kept:
+        return []
+    old = [
+        record.dagster_run.run_id
+        for record in instance.get_run_records()[settings.runs_kept :]
+        if record.dagster_run.status in _FINISHED
+    ]
+    shown = _shown(instance) if old else set()
+    forgotten = [run_id for run_id in reversed(old) if run_id not in shown][:FORGOTTEN_AT_ONCE]
+    for run_id in forgotten:
+        _forget(instance, run_id)
+    return forgotten
+
+
+def _shown(instance: dg.DagsterInstance) -> set[str]:
+    """The runs that hold what the interface shows of an asset or a check."""
+    found = set()
+    for record in instance.get_asset_records():
+        entry = record.asset_entry
+        for event in (entry.last_materialization_record, entry.last_observation_record):
+            if event is not None:
+                found.add(event.run_id)
+    if not _is_ours(instance):
+        return found
+    with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        found.update(run_id for (run_id,) in connection.execute(_NEWEST_CHECKS))
+    return found
+
+
+def _is_ours(instance: dg.DagsterInstance) -> bool:
+    """Whether the history is in this project's files, one for each run, and not in a user's."""
+    return hasattr(instance.event_log_storage, "path_for_shard")
+
+
+def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Everything of a run; the run itself last, so that half a deletion is taken up again."""
+    if not _is_ours(instance):
+        instance.delete_run(run_id)
+        return
+    events = instance.event_log_storage
+    shard = Path(events.path_for_shard(run_id))  # type: ignore[attr-defined]
+    if shard.exists():
+        events.delete_events(run_id)
+    # What Dagster leaves: the results of checks, the emptied file of the events, captured output.
+    with events.index_connection() as connection:  # type: ignore[attr-defined]
+        connection.execute(_DELETE_CHECKS, {"run_id": run_id})
+    for path in (shard, *(shard.with_name(f"{shard.name}-{end}") for end in ("wal", "shm"))):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
+    instance.run_storage.delete_run(run_id)

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 
-from orchestration import transform
-from orchestration.settings import REPOSITORY, load_settings
+from throughline.building import process
+from throughline.settings import REPOSITORY, load_settings
 
 FOLDERS = ("dbt_project/models", "dbt_project/tests")
 
@@ -26,7 +26,7 @@ def main() -> int:
         return subprocess.call(
             [sys.executable, "-m", "sqlfluff", *command, *sys.argv[1:], *FOLDERS],
             cwd=REPOSITORY,
-            env=transform.environment(settings),
+            env=process.environment(settings),
         )
 
 

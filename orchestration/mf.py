@@ -1,4 +1,4 @@
-"""`python -m orchestration.mf query …`: MetricFlow's command line, `mf`, on what is published.
+"""`throughline mf query …`: MetricFlow's command line, `mf`, on what is published.
 
 Belongs here: giving `mf` the project, the profile and the semantic manifest that it looks for.
 Does not belong here: what a metric means (dbt_project/models/marts), figures of any kind.
@@ -19,8 +19,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestration import transform
-from orchestration.settings import Settings, load_settings
+from throughline.building.manifest import ensure_manifest
+from throughline.building.report import BuildError
+from throughline.engine import files
+from throughline.settings import SettingError, Settings, load_settings
 
 
 class NothingPublishedError(RuntimeError):
@@ -49,12 +51,12 @@ def prepare(settings: Settings) -> Path:
         raise NothingPublishedError(
             f"nothing is published in {settings.published_dir}: run `make run` first"
         )
-    manifest = transform.ensure_manifest(settings).with_name("semantic_manifest.json")
+    manifest = ensure_manifest(settings).with_name("semantic_manifest.json")
     folder = project_dir(settings)
     # JSON is YAML: no path needs quoting of its own.
-    _replace(folder / "dbt_project.yml", json.dumps(_project()).encode())
-    _replace(folder / "profiles.yml", json.dumps(_profile(settings)).encode())
-    _replace(folder / "target" / "semantic_manifest.json", manifest.read_bytes())
+    files.ensure(folder / "dbt_project.yml", json.dumps(_project()))
+    files.ensure(folder / "profiles.yml", json.dumps(_profile(settings)))
+    files.ensure(folder / "target" / "semantic_manifest.json", manifest.read_bytes())
     return folder
 
 
@@ -126,16 +128,6 @@ def _profile(settings: Settings) -> dict[str, object]:
     return {"throughline": {"target": "published", "outputs": {"published": output}}}
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; two commands at once write the same."""
-    if path.exists() and path.read_bytes() == content:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)
-
-
 def _with_absolute_output(arguments: Sequence[str]) -> list[str]:
     """The arguments, with the path of `--csv` made independent of the working directory."""
     result = list(arguments)
@@ -147,14 +139,13 @@ def _with_absolute_output(arguments: Sequence[str]) -> list[str]:
     return result
 
 
-def main() -> int:
-    """Run `mf` with the arguments of this process."""
+def main(arguments: Sequence[str]) -> int:
+    """Run `mf` with these arguments. Gives its exit status."""
     try:
-        return run(load_settings(), sys.argv[1:])
-    except (NothingPublishedError, transform.BuildError, FileNotFoundError) as error:
+        return run(load_settings(), arguments)
+    except SettingError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (NothingPublishedError, BuildError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

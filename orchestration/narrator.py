@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -21,11 +22,17 @@ class Narrator:
     stream: TextIO | None = None
 
     def say(self, line: str) -> None:
-        """A line of its own. A reader that went away (`make run | head`) does not stop a run."""
+        """A line of its own.
+
+        A reader that went away (`make run | head`), or a terminal that was closed, does not stop a
+        run, nor how it ends.
+        """
         stream = self.stream or sys.stdout
         try:
             print(line, file=stream, flush=True)
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in {errno.EPIPE, errno.EIO}:
+                raise
             # What is still in the buffer has to go somewhere, or closing would raise again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

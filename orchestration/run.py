@@ -1,4 +1,4 @@
-"""`make run` and `make rebuild`: load, build, check, publish, say what came out.
+"""`throughline run` and `rebuild`: load, build, check, publish, say what came out.
 
 Belongs here: the order of a run as people see it, and what its failures say. Does not belong here:
 any step's own work. Dagster is imported only when there is something to do: a run with nothing new
@@ -7,35 +7,31 @@ answers at once.
 
 from __future__ import annotations
 
-import argparse
-import importlib
+import errno
 import os
 import sys
-import threading
+import tempfile
 import time
 import traceback
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import duckdb
 
-from orchestration import (
-    arrivals,
-    copies,
-    headline,
-    landing,
-    locks,
-    publishing,
-    registry,
-    state,
-    transform,
-)
+from orchestration import alerts, headline, interruptions, outcomes
 from orchestration.narrator import Narrator
-from orchestration.settings import SettingError, Settings, load_settings
+from throughline import engine, landing
+from throughline.building import mending, tables, waiting
+from throughline.building.report import BuildError
+from throughline.engine import locks, remedies
+from throughline.landing import arrivals, registry
+from throughline.publishing import gate
+from throughline.refreshing import selection
+from throughline.refreshing.selection import NOTHING, Selection
+from throughline.settings import SettingError, Settings, load_settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -61,24 +57,6 @@ class RunError(RuntimeError):
         super().__init__("\n".join(self.problems))
 
 
-def is_up_to_date(settings: Settings, *, waits: bool) -> bool:
-    """Whether a run would change nothing: same code, registry and settings, no new file.
-
-    Call it under the warehouse lock. `waits` says whether a file waits to be loaded.
-    """
-    built = state.read(settings)
-    return (
-        not waits
-        and built is not None
-        and built.status == "passed"
-        and built.published
-        and publishing.current(settings) is not None
-        and copies.are_whole(settings)
-        and built.fingerprint == registry.fingerprint(settings)
-        and built.last_load_no == transform.last_load_no(settings)
-    )
-
-
 @contextmanager
 def _output_to(log: Path) -> Iterator[TextIO]:
     """Send what the process and its children print to a file; give the terminal for progress."""
@@ -94,47 +72,36 @@ def _output_to(log: Path) -> Iterator[TextIO]:
         with os.fdopen(os.dup(terminal), "w", encoding="utf-8") as stream:
             yield stream
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for held_back in (sys.stdout, sys.stderr):
+            # On a full disk: the terminal comes back all the same, or nobody hears what failed.
+            with suppress(OSError):
+                held_back.flush()
         os.dup2(terminal, 1)
         os.dup2(errors, 2)
         os.close(terminal)
         os.close(errors)
 
 
-def refresh(settings: Settings) -> None:
+def refresh(settings: Settings, chosen: Selection) -> None:
     """Run the job on the real instance, so that the user interface shows it later.
 
+    Args:
+        settings: where things are.
+        chosen: what is built again though nothing new touches it.
+
     Raises:
+        BuildError: dbt cannot read the project.
         RunError: a step or a blocking check failed.
     """
     run_id = str(uuid.uuid4())
     os.environ.update(settings.environment())
     logs = settings.warehouse_dir / "logs"
     log = logs / f"{time.strftime('%Y%m%dT%H%M%S')}-{run_id[:8]}.log"
-    locks.claim_life(settings, run_id)
-    with _output_to(log) as terminal:
-        narrator = Narrator(terminal)
-        from orchestration.definitions import defs
-        from orchestration.instance import end_dead_runs, is_busy, open_instance
-
-        with open_instance(settings) as instance:
-            for dead in end_dead_runs(settings, instance):
-                narrator.note(f"Ended run {dead[:8]}, whose process was killed")
-            if is_busy(instance):
-                narrator.note("A run started from Dagster is on as well: the steps take turns")
-            result = (
-                defs()
-                .resolve_job_def("refresh")
-                .execute_in_process(
-                    instance=instance,
-                    run_id=run_id,
-                    raise_on_error=False,
-                    tags={"throughline/started_by": "make run"},
-                    resources={"narrator": narrator},
-                    run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
-                )
-            )
+    with (
+        _output_to(log) as terminal,
+        waiting.dbt_waiting(settings, meanwhile=lambda: _start_dagster(settings)),
+    ):
+        result = _execute(settings, run_id, Narrator(terminal), chosen)
     locks.release_life(settings, run_id)
     _keep_newest(logs, 20)
     if not result.success:
@@ -142,11 +109,53 @@ def refresh(settings: Settings) -> None:
             COPIES_STEP
         }
         # Without this a run whose last check broke would look up to date to the next one.
-        if not published and (built := state.read(settings)) is not None:
-            state.write(settings, replace(built, published=False))
+        if not published:
+            gate.record_failure(settings)
         if any(_was_interrupted(event) for event in result.all_events):
             raise KeyboardInterrupt
         raise RunError(problems(result.all_events), log, published=published)
+
+
+def _start_dagster(settings: Settings) -> None:
+    """All that Dagster does without a manifest: load, and make its history where there is none.
+
+    A new history takes two thirds of a second, one that is there a tenth of that.
+    """
+    # The module that imports most; what it defines is made later, from the manifest.
+    from orchestration.defs import warehouse  # noqa: F401
+    from orchestration.instance import open_instance
+
+    open_instance(settings).dispose()
+
+
+def _execute(
+    settings: Settings, run_id: str, narrator: Narrator, chosen: Selection
+) -> dg.ExecuteInProcessResult:
+    from orchestration.definitions import defs
+    from orchestration.instance import end_dead_runs, forget_old_runs, is_busy, open_instance
+
+    locks.claim_life(settings, run_id)
+    with open_instance(settings) as instance:
+        for dead in end_dead_runs(settings, instance):
+            narrator.note(f"Ended run {dead[:8]}, whose process was killed")
+        forget_old_runs(settings, instance)
+        if is_busy(instance):
+            narrator.note("A run started from Dagster is on as well: the steps take turns")
+        return (
+            defs()
+            .resolve_job_def("refresh" if chosen.is_empty else "replay")
+            .execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                raise_on_error=False,
+                tags=outcomes.BY_COMMAND,
+                resources={"narrator": narrator},
+                run_config={
+                    "loggers": {"console": {"config": {"log_level": "INFO"}}},
+                    "ops": {"warehouse": {"config": selection.written(chosen)}},
+                },
+            )
+        )
 
 
 def problems(events: Sequence[dg.DagsterEvent]) -> list[str]:
@@ -176,7 +185,7 @@ def _was_interrupted(event: dg.DagsterEvent) -> bool:
 def _message(message: str) -> str:
     """What an exception says; ours are written for people, so without the name of their class."""
     name, _, rest = message.strip().partition(": ")
-    return rest if rest and name.startswith("orchestration.") else message.strip()
+    return rest if rest and name.startswith(("orchestration.", "throughline.")) else message.strip()
 
 
 def _indented(text: str) -> str:
@@ -188,14 +197,16 @@ def _keep_newest(folder: Path, number: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def run(settings: Settings, *, rebuild: bool, narrator: Narrator) -> None:
+def run(
+    settings: Settings, *, rebuild: bool, narrator: Narrator, chosen: Selection = NOTHING
+) -> None:
     """Everything between the lock and the headline.
 
     Raises:
         RegistryError, LockTimeout, BuildError, RunError: nothing new was published.
     """
     registry.validate(settings)
-    settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
+    _try_to_write(settings)
     with locks.held(
         settings,
         "run",
@@ -204,27 +215,44 @@ def run(settings: Settings, *, rebuild: bool, narrator: Narrator) -> None:
     ):
         with locks.warehouse(settings, wait_seconds=WAIT_SECONDS):
             _wait_for_file(settings, narrator)
+            for line in mending.mend(settings):
+                narrator.say(line)
             # Asked first of all: a landing zone that is not there is said before Dagster starts.
             is_waiting = arrivals.anything_new(settings)
             if rebuild:
-                dropped = transform.drop_built(settings)
+                dropped = tables.drop_built(settings)
                 narrator.say(f"Dropped what was built: {', '.join(dropped) or 'nothing there'}")
-            up_to_date = not rebuild and is_up_to_date(settings, waits=is_waiting)
+            selection.insist(settings, chosen)
+            up_to_date = (
+                not rebuild
+                and chosen.is_empty
+                and gate.is_up_to_date(settings, waits=is_waiting, tell=narrator.note)
+            )
+            emptied = arrivals.emptied(settings)
+        if emptied:
+            narrator.say(f"Warning: {emptied}")
         if up_to_date:
             narrator.say("Nothing new has landed and nothing has changed since the last run.")
             return
         narrator.say("Starting; the first seconds go into Dagster and dbt")
-        # dbt reads the project in a process of its own; loading Dagster meanwhile saves its time.
-        loading = threading.Thread(target=_load_dagster)
-        loading.start()
-        with transform.dbt_waiting(settings):
-            loading.join()
-            refresh(settings)
+        refresh(settings, chosen)
 
 
-def _load_dagster() -> None:
-    for module in ("dagster_dbt", "orchestration.definitions", "orchestration.instance"):
-        importlib.import_module(module)
+def _try_to_write(settings: Settings) -> None:
+    """Make the folder of the warehouse, and find out now whether anything can be written there.
+
+    Raises:
+        SettingError: the folder is impossible, or nobody may write there.
+        OSError: the disk is full, or broken.
+    """
+    try:
+        settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.warehouse_dir) as file:
+            file.write(b"written")
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+            raise
+        raise SettingError(remedies.unwritable(settings, error)) from error
 
 
 def _wait_for_file(settings: Settings, narrator: Narrator, seconds: float = 60) -> None:
@@ -234,33 +262,34 @@ def _wait_for_file(settings: Settings, narrator: Narrator, seconds: float = 60) 
     while waiting:
         try:
             if waiting[0].exists():
-                duckdb.connect(str(waiting[0])).close()
+                with engine.connect(settings, waiting[0]) as connection:
+                    if engine.is_cut_off(connection, waiting[0]):
+                        raise duckdb.SerializationException("the file is cut off")
             del waiting[0]
-        except duckdb.IOException as error:
-            if "Could not set lock on file" not in str(error):
-                raise
-            holder = str(error).split("Conflicting lock is held in ")[-1].split(". See also")[0]
+        except engine.HeldError as error:
             if time.monotonic() > deadline:
-                raise RunError(
-                    [
-                        f"Another program has {waiting[0]} open: {holder}.\n"
-                        "    Close it there, and point it to the published file instead:"
-                        f" {settings.published_file}"
-                    ]
-                ) from error
+                raise RunError([str(error)]) from error
             if not told:
-                narrator.say(f"Waiting for another program to close {waiting[0].name}: {holder}")
+                narrator.say(f"Waiting for another program to close {waiting[0].name}.\n{error}")
             told = True
             time.sleep(1)
+        except duckdb.Error as error:
+            if not remedies.is_damage(error):
+                raise
+            if waiting[0] == settings.warehouse_file:
+                raise RunError([f"{remedies.damaged(settings)}\nThe fault: {error}"]) from error
+            # What dbt builds is mended by itself.
+            del waiting[0]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Gives the exit status."""
-    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
-    parser.add_argument(
-        "--rebuild", action="store_true", help="drop everything but the raw tables first"
-    )
-    options = parser.parse_args(arguments)
+def main(*, rebuild: bool = False, chosen: Selection = NOTHING) -> int:
+    """The command. Gives the exit status.
+
+    Args:
+        rebuild: drop everything but the raw tables first.
+        chosen: build this again though nothing new touches it.
+    """
+    interruptions.heed()
     narrator = Narrator()
     began = time.monotonic()
     try:
@@ -268,15 +297,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingError as error:
         return _end(CANNOT_START, str(error))
     try:
-        run(settings, rebuild=options.rebuild, narrator=narrator)
+        run(settings, rebuild=rebuild, narrator=narrator, chosen=chosen)
+        outcome = outcomes.record(settings)
         narrator.say("\n" + headline.render(settings))
         narrator.say(f"Done in {time.monotonic() - began:.1f} s.")
-    except (registry.RegistryError, landing.LandingError) as error:
+        alerts.say(settings, outcome, narrator.say)
+    except (SettingError, registry.RegistryError, landing.LandingError) as error:
+        return _fail(settings, CANNOT_START, str(error))
+    except selection.SelectionError as error:
+        # Of the command line, and no failure of the pipeline's.
         return _end(CANNOT_START, str(error))
     except locks.LockTimeout as error:
         return _end(BUSY, str(error))
-    except transform.BuildError as error:
-        return _end(FAILED, "dbt cannot read the project:\n" + _indented(str(error)))
+    except BuildError as error:
+        told = "dbt cannot read the project:\n" + _indented(str(error))
+        return _fail(settings, FAILED, _with_remedy(settings, told))
     except RunError as error:
         kept = (
             "\nThe new version is published all the same; the next run copies it."
@@ -285,22 +320,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         details = f"\nThe whole log: {error.details}" if error.details else ""
         hint = "\nThe same in the browser: make ui" if error.details else ""
-        return _end(FAILED, "\n".join(error.problems) + kept + details + hint)
+        told = _with_remedy(settings, "\n".join(error.problems))
+        return _fail(settings, FAILED, told + kept + details + hint)
     except KeyboardInterrupt:
         return _end(INTERRUPTED, "Interrupted. The next run takes up where this one stopped.")
     except Exception as error:
         # A fault that nobody foresaw: one line for people, the rest for whoever mends it.
-        log = settings.warehouse_dir / "logs" / "crash.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(traceback.format_exc(), encoding="utf-8")
-        return _end(FAILED, f"{type(error).__name__}: {error}\nThe whole story: {log}")
+        story = _keep_story(settings, traceback.format_exc())
+        told = _with_remedy(settings, f"{type(error).__name__}: {error}")
+        return _fail(settings, FAILED, f"{told}\n{story}")
     return SUCCEEDED
 
 
-def _end(status: int, message: str) -> int:
-    print(f"\n{message}", file=sys.stderr)
+def _fail(settings: Settings, status: int, message: str) -> int:
+    """End with a failure; `throughline status` tells it later, the ways of the settings now."""
+    outcome = outcomes.record(settings, message)
+    _end(status, message)
+    alerts.say(settings, outcome, Narrator(sys.stderr).say)
     return status
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _with_remedy(settings: Settings, told: str) -> str:
+    remedy = remedies.of(settings, told)
+    return f"{told}\n{remedy}" if remedy and remedy not in told else told
+
+
+def _keep_story(settings: Settings, story: str) -> str:
+    """Write a traceback where it is looked for, and say where; the story itself where that fails.
+
+    The fault may be that nothing can be written.
+    """
+    log = settings.warehouse_dir / "logs" / "crash.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(story, encoding="utf-8")
+    except OSError as error:
+        return f"The whole story cannot be written to {log} ({error.strerror}):\n{story}"
+    return f"The whole story: {log}"
+
+
+def _end(status: int, message: str) -> int:
+    Narrator(sys.stderr).say(f"\n{message}")
+    return status

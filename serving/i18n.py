@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gettext as gettext_module
 import io
+import re
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -73,6 +74,12 @@ def _translations(name: str) -> gettext_module.NullTranslations:
     for file in sorted((FOLDER / name).glob("*.po")):
         with file.open("rb") as opened:
             catalog = read_po(opened, locale=name)
+        if name == "fr":
+            for message in catalog:
+                text = message.string
+                message.string = (
+                    _typeset(text) if isinstance(text, str) else tuple(map(_typeset, text or ()))
+                )
         compiled = io.BytesIO()
         write_mo(compiled, catalog)
         compiled.seek(0)
@@ -80,6 +87,26 @@ def _translations(name: str) -> gettext_module.NullTranslations:
         translations.add_fallback(found)
         found = translations
     return found
+
+
+def _typeset(text: str) -> str:
+    """French text with the spaces that its punctuation wants, none of which breaks a line.
+
+    A catalogue is written with plain ones.
+    """
+    text = re.sub(" ([;!?])", "\u202f\\1", text)
+    return re.sub("« | [:»]", lambda found: found[0].replace(" ", "\u00a0"), text)
+
+
+def titled(label: str) -> str:
+    """A label before what it is the label of: with a colon, as the language writes it."""
+    return gettext("%(label)s:") % {"label": label}
+
+
+def quoted() -> tuple[str, str]:
+    """The marks before and after what somebody else wrote."""
+    before, _, after = gettext("“%(text)s”").partition("%(text)s")
+    return before, after
 
 
 def gettext(message: str) -> str:
@@ -157,6 +184,21 @@ def duration(seconds: float | None) -> str:
     else:
         shown = f"{total // 86400}\u00a0{day}\u00a0{total % 86400 // 3600}\u00a0h"
     return sign + shown
+
+
+def short_duration(seconds: float, step: float = 60) -> str:
+    """A span on an axis whose values are `step` seconds apart: `30 s`, `1 min 30 s`, `2 h`."""
+    if seconds == 0:
+        return "0"
+    if step < 1:
+        return f"{number(seconds, 1)}\u00a0s"
+    day = "j" if language() == "fr" else "d"
+    parts, left = [], round(abs(seconds))
+    for size, unit in ((86400, day), (3600, "h"), (60, "min"), (1, "s")):
+        if left >= size:
+            parts.append(f"{number(left // size)}\u00a0{unit}")
+            left %= size
+    return ("\u2212" if seconds < 0 else "") + "\u00a0".join(parts)
 
 
 def zone(name: str | None) -> ZoneInfo:

@@ -15,12 +15,31 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.convertors import Convertor, register_url_convertor
 
 from serving import i18n
-from serving.snapshot import Snapshot, Snapshots
+from serving.scopes import Scope
+from serving.snapshot import Snapshot, Snapshots, Versions
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
+
+
+class _AnyText(Convertor[str]):
+    """The rest of a path, slashes and line breaks included: an id is whatever a source writes."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+def take_any_text(name: str) -> None:
+    """Let a route have a place for any text, as in `{id:name}`."""
+    register_url_convertor(name, _AnyText())
 
 
 @cache
@@ -51,7 +70,12 @@ def environment() -> Environment:
         made.filters[filter_.__name__] = filter_
     made.filters["json_attribute"] = json_attribute
     made.globals.update(
-        asset=asset, language=i18n.language, languages=i18n.NAMES, period=i18n.period
+        asset=asset,
+        quoted=i18n.quoted,
+        titled=i18n.titled,
+        language=i18n.language,
+        languages=i18n.NAMES,
+        period=i18n.period,
     )
     return made
 
@@ -69,19 +93,48 @@ def asset(name: str) -> str:
 
 
 async def current_snapshot(request: Request) -> Snapshot:
-    """The version that this request is answered from (a FastAPI dependency).
+    """The version that this request is answered from, held to what its key reads (a FastAPI
+    dependency, and the one place where an answer comes by a version).
 
     Raises:
         NothingPublishedError: there is none.
+        AttributeError: nobody has said what the request may read.
     """
     snapshots: Snapshots = request.app.state.snapshots
+    scope: Scope = request.state.scope
     # Opening a new one takes a while, so a thread does it; going to one for nothing costs a tenth
     # of a short answer.
     snapshot = snapshots.unchanged()
-    if snapshot is None:
-        snapshot = await run_in_threadpool(snapshots.current)
+    if snapshot is None or not snapshot.is_ready(scope):
+        snapshot = await run_in_threadpool(lambda: snapshots.current().within(scope))
+    else:
+        snapshot = snapshot.within(scope)
     request.state.snapshot = snapshot
     return snapshot
+
+
+async def asked_snapshot(request: Request) -> Snapshot:
+    """The version that a request names, else the current one (a FastAPI dependency).
+
+    Raises:
+        NotKeptError: it names one that is not kept.
+        NothingPublishedError: there is none.
+    """
+    snapshot = await current_snapshot(request)
+    asked = request.query_params.get("version", "").strip()
+    if asked in ("", snapshot.version):
+        return snapshot
+    versions: Versions = request.app.state.versions
+
+    def find() -> Snapshot | None:
+        name = versions.name(asked)
+        return None if name == snapshot.version else versions.find(name).within(scope)
+
+    scope: Scope = request.state.scope
+    found = await run_in_threadpool(find)
+    if found is not None:
+        request.state.snapshot = found
+    return found or snapshot
 
 
 def page(

@@ -14,9 +14,15 @@ from harness import Row, sorted_rows
 
 # When and in which file something came, and what follows from that.
 ARRIVAL = {"first_loaded_at", "changed_at", "loaded_at", "first_load_no", "last_load_no"}
+ARRIVAL |= {"changed_publication_no", "publication_no"}
 ARRIVAL |= {"since", "since_at", "resolves_since", "known_since", "anchor_contact_id"}
-# Their rows say how ids came about.
-ABOUT_NAMES = {"marts.conversation_ids", "marts.conversation_merges"}
+# Their rows say how ids came about, in which files rows came, and what was published before.
+ABOUT_NAMES = {
+    "marts.conversation_ids",
+    "marts.conversation_merges",
+    "marts.arrivals",
+    "reports.restatements",
+}
 
 
 def canonical(snapshot: Mapping[str, list[Row]]) -> dict[str, list[Row]]:

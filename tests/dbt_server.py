@@ -22,14 +22,18 @@ def _serve(folder: Path) -> None:
     os.dup2(sink, 1)
     os.dup2(sink, 2)
 
+    # The profile's plugin is of this checkout, whatever else is installed.
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     quiet = ["--log-level", "warn", "--log-level-file", "none"]
     runner: Any = None
+    inherited = dict(os.environ)
     for line in sys.stdin:
         request = json.loads(line)
-        os.environ.update(request["environment"])
+        os.environ.clear()
+        os.environ.update(inherited | request["environment"])
         target = Path(os.environ["DBT_TARGET_PATH"])
         failures: list[str] = []
         if runner is None:

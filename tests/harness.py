@@ -28,13 +28,26 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 if str(REPOSITORY) not in sys.path:
     sys.path.insert(0, str(REPOSITORY))
 
-from orchestration import landing, publishing, registry, transform  # noqa: E402
-from orchestration.settings import Settings, load_settings  # noqa: E402
+from throughline import landing
+from throughline.building import tables
+from throughline.building.command import CALLER
+from throughline.building.manifest import public_models
+from throughline.building.report import outcomes
+from throughline.landing import registry
+from throughline.publishing import gate
+from throughline.publishing import publish as publishing
+from throughline.refreshing import builds, planning
+from throughline.refreshing.selection import NOTHING, Selection
+from throughline.settings import Settings, load_settings
 
 Row = dict[str, Any]
 
 SOURCES_HEADER = ("source", "time_zone", "currency", "reject_visitor_mismatch", "max_gap_days")
 PROJECTS_HEADER = ("source", "project_id", "project_name", "time_zone", "currency")
+
+
+# However small the warehouse of a test is: what can be refreshed is refreshed.
+planning.LARGEST_SHARE = planning.LARGEST_TAIL = float("inf")
 
 
 class PipelineError(AssertionError):
@@ -78,6 +91,8 @@ class Pipeline:
         self.settings.warehouse_dir.mkdir(parents=True, exist_ok=True)
         self.runs = 0
         self.told: list[str] = []
+        self.taken_over = ""
+        self.is_refresh, self.planned = False, ""
         self._files = 0
 
     # --- writing
@@ -152,15 +167,37 @@ class Pipeline:
             for log in landing.LOGS:
                 landing.land_log(connection, self.settings, log, run_id=self._run_id)
 
-    def build(self, *, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+    def build(
+        self,
+        *,
+        select: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        chosen: Selection = NOTHING,
+    ) -> None:
         """`dbt build`, without the unit tests: they do not depend on what was loaded."""
         registry.validate(self.settings)
         arguments = ["build", "--exclude-resource-type", "unit_test"]
         arguments += ["--select", *select] if select else []
         arguments += ["--exclude", *exclude] if exclude else []
-        transform.begin(self.settings, self._run_id, complete=not select and not exclude)
-        failures = _Dbt.of_this_process().invoke(arguments, self.settings)
-        transform.finish(self.settings, passed=not failures, complete=not select and not exclude)
+        everything = not select and not exclude
+        known = self.settings.dbt_target_dir / "manifest.json"
+        build = builds.begin(
+            self.settings,
+            self._run_id,
+            everything=everything,
+            manifest=json.loads(known.read_bytes()) if known.exists() else None,
+            chosen=chosen,
+        )
+        self.taken_over, self.planned = build.taken_over, build.told
+        self.is_refresh = not build.sees_all
+        try:
+            failures = dbt(arguments, self.settings, build.environment)
+            target = self.settings.dbt_target_dir
+            ended = outcomes(target)
+            manifest = json.loads((target / "manifest.json").read_bytes()) if ended else None
+            build.end(ended, manifest, passed=not failures)
+        finally:
+            build.close()
         if failures:
             raise PipelineError("dbt build failed:\n" + "\n".join(failures))
 
@@ -168,12 +205,19 @@ class Pipeline:
         """Publish what was built; `told` then holds what it said."""
         self.told = []
         publishing.publish(self.settings, run_id=self._run_id, progress=self.told.append)
+        gate.record_publication(self.settings)
 
     def rebuild(self) -> None:
         """Drop everything but the raw tables, build and publish: what `make rebuild` does."""
         self.runs += 1
-        transform.drop_built(self.settings)
+        tables.drop_built(self.settings)
         self.build()
+        self.publish()
+
+    def replay(self, chosen: Selection) -> None:
+        """Build what is chosen again, and publish: what `throughline replay` does."""
+        self.runs += 1
+        self.build(chosen=chosen)
         self.publish()
 
     @property
@@ -185,7 +229,7 @@ class Pipeline:
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The warehouse, for reading. Close it before the next run."""
-        connection = transform.connect_read_only(self.settings)
+        connection = tables.connect_read_only(self.settings)
         try:
             yield connection
         finally:
@@ -208,13 +252,24 @@ class Pipeline:
     def public_models(self) -> list[str]:
         """Every model that readers may use, such as `marts.conversations`, by name."""
         manifest = json.loads((self.settings.dbt_target_dir / "manifest.json").read_bytes())
-        return [f"{schema}.{table}" for schema, table in transform.public_models(manifest)]
+        return [f"{schema}.{table}" for schema, table in public_models(manifest)]
+
+    def declared(self, name: str) -> dict[str, Any]:
+        """What the YAML of a public model says of its publication."""
+        manifest = json.loads((self.settings.dbt_target_dir / "manifest.json").read_bytes())
+        node = manifest["nodes"][f"model.throughline.{name.partition('.')[2]}"]
+        told: dict[str, Any] = node["config"]["meta"]["publish"]
+        return told
 
     def snapshot(self, tables: Iterable[str] | None = None) -> dict[str, list[Row]]:
-        """The rows of several tables, of every public model when not said which."""
+        """The rows of public models, of every one when not said which, less what is withheld."""
         names = list(tables) if tables is not None else self.public_models()
         with self.connect() as connection:
-            return {name: sorted_rows(_rows(connection.execute(f"from {name}"))) for name in names}
+            return {
+                name: sorted_rows(_without(_rows(connection.execute(f"from {name}")), withheld))
+                for name in names
+                for withheld in [self.declared(name).get("except", [])]
+            }
 
     def manifest(self) -> Row:
         """The published manifest."""
@@ -233,9 +288,38 @@ class Pipeline:
             return sorted_rows(_rows(connection.execute(f"from {name}")))
 
 
+def dbt(arguments: Sequence[str], settings: Settings, more: Mapping[str, str]) -> list[str]:
+    """Run a dbt command in the process that all pipelines share; a line for all that failed."""
+    return _Dbt.of_this_process().invoke(arguments, settings, more)
+
+
+def contact(contact_id: str, minute: int, **more: Any) -> Row:
+    """A contact of half a minute, of one morning."""
+    return {
+        "contact_id": contact_id,
+        "started_at": f"2026-03-02T09:{minute:02}:00Z",
+        "ended_at": f"2026-03-02T09:{minute:02}:30Z",
+        **more,
+    }
+
+
+def transfer(from_contact_id: str, to_contact_id: str, minute: int, **more: Any) -> Row:
+    """A transfer of the same morning."""
+    return {
+        "from_contact_id": from_contact_id,
+        "to_contact_id": to_contact_id,
+        "requested_at": f"2026-03-02T09:{minute:02}:00Z",
+        **more,
+    }
+
+
 def sorted_rows(rows: Iterable[Row]) -> list[Row]:
     """Rows in an order that only their values decide."""
     return sorted(rows, key=lambda row: [repr(value) for value in row.values()])
+
+
+def _without(rows: Iterable[Row], names: Sequence[str]) -> list[Row]:
+    return [{name: row[name] for name in row if name not in names} for row in rows]
 
 
 def _rows(relation: Any) -> list[Row]:
@@ -245,7 +329,9 @@ def _rows(relation: Any) -> list[Row]:
 
 def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, header, restval="", lineterminator="\n")
+        # A column that a registry may leave out stands there only where a row has it.
+        columns = list(dict.fromkeys([*header, *(name for row in rows for name in row)]))
+        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -286,7 +372,9 @@ class _Dbt:
             text=True,
         )
 
-    def invoke(self, arguments: Sequence[str], settings: Settings) -> list[str]:
+    def invoke(
+        self, arguments: Sequence[str], settings: Settings, more: Mapping[str, str]
+    ) -> list[str]:
         """Run a dbt command; one line for everything that failed, none when all is well."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -294,7 +382,13 @@ class _Dbt:
             shutil.copyfile(path, self._registry / path.name)
         settings.scratch_dir.mkdir(parents=True, exist_ok=True)
         settings.dbt_target_dir.mkdir(parents=True, exist_ok=True)
-        environment = {**settings.environment(), "REGISTRY_DIR": str(self._registry)}
+        environment = {
+            **settings.environment(),
+            "REGISTRY_DIR": str(self._registry),
+            # The record of a pipeline's builds is this module's.
+            CALLER: "the tests",
+            **more,
+        }
         request = {"arguments": list(arguments), "environment": environment}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()

@@ -33,6 +33,12 @@ class _Open:
 
 OPEN: Any = _Open()
 HUMANS = {"human", "expert"}
+KINDS = HUMANS | {"bot", "system"}
+OUTCOMES = {"accepted", "failed", "abandoned", "pending"}
+# For how long a visitor's message may wait for its contact.
+QUEUE = timedelta(days=30)
+# The columns that date an event. When a record was updated is none.
+EVENTS = ("started_at", "answered_at", "ended_at", "requested_at", "sent_at", "occurred_at")
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,14 @@ class Policy:
         report_zone: the time zone of the source's project, for the days of both reports.
         reject_visitor_mismatch: a link between two different known visitors is none.
         max_gap_days: a link over more days than this is none.
+        waiting_days: for how long a conversation waits without news.
     """
 
     time_zone: str = "UTC"
     report_zone: str = "UTC"
     reject_visitor_mismatch: bool = False
     max_gap_days: int | None = None
+    waiting_days: int = 7
 
 
 @dataclass
@@ -79,6 +87,9 @@ class Conversation:
     messages: list[Row]
     ratings: list[Row]
     transactions: list[Row]
+    last_contact: Row | None
+    waiting: timedelta
+    newest_event: datetime
 
     @property
     def contact_ids(self) -> set[str]:
@@ -130,6 +141,41 @@ def _message_key(row: Row) -> Hashable:
     return row.get("message_id") or tuple(sorted((name, str(value)) for name, value in row.items()))
 
 
+def _newest_messages(rows: Iterable[Row]) -> list[Row]:
+    """The messages; a row without id and text takes the text of its moment away, for good."""
+
+    def moment(row: Row) -> Hashable:
+        return row["contact_id"], row["sent_at"], row["author_kind"]
+
+    rows = list(rows)
+    nameless = [row for row in rows if not row.get("message_id")]
+    told = {moment(row) for row in nameless if row.get("body")}
+    removed = {moment(row) for row in nameless if not row.get("body")}
+    found = newest(
+        (
+            row
+            for row in rows
+            if row.get("message_id") or row.get("body") or moment(row) not in told
+        ),
+        _message_key,
+    )
+    for row in found:
+        if not row.get("message_id") and moment(row) in removed:
+            row["body"] = None
+    return found
+
+
+def _is_timed(message: Row, contact: Row | None) -> bool:
+    """Whether a message lies in its contact, so that durations are taken from it."""
+    if contact is None:
+        return True
+    if contact["ended_at"] is not None and message["sent_at"] > contact["ended_at"]:
+        return False
+    is_reply = message["author_kind"] in {"agent", "bot"}
+    waited = contact["started_at"] - message["sent_at"]
+    return bool(waited <= (timedelta(0) if is_reply else QUEUE))
+
+
 # --- identity -------------------------------------------------------------------------------------
 
 
@@ -161,9 +207,28 @@ def conversations(source: str, logs: Logs, policy: Policy) -> list[Conversation]
         for row in newest(typed(logs.contacts), lambda row: row["contact_id"])
     }
     transfers = newest(typed(logs.transfers), _transfer_key)
-    messages = newest(typed(logs.messages), _message_key)
+    messages = _newest_messages(typed(logs.messages))
     ratings = newest(typed(logs.ratings), lambda row: row["rating_id"])
     transactions = newest(typed(logs.transactions), lambda row: row["transaction_id"])
+
+    for row in contacts.values():
+        if row.get("agent_kind") not in KINDS:
+            row["agent_kind"] = None
+    for row in transfers:
+        if row.get("outcome") is not None and row["outcome"] not in OUTCOMES:
+            # What nobody can read says nothing; that both contacts are there does.
+            ends = {row["from_contact_id"], row.get("to_contact_id")}
+            row["outcome"] = "accepted" if ends <= set(contacts) else "unknown"
+    for row in messages:
+        row["is_timed"] = _is_timed(row, contacts.get(row["contact_id"]))
+
+    events = [
+        row[column]
+        for rows in (contacts.values(), transfers, messages, ratings, transactions)
+        for row in rows
+        for column in EVENTS
+        if row.get(column) is not None
+    ]
 
     graph = networkx.Graph()
     graph.add_nodes_from(contacts)
@@ -225,6 +290,9 @@ def conversations(source: str, logs: Logs, policy: Policy) -> list[Conversation]
                 messages=[row for row in messages if row["contact_id"] in ids],
                 ratings=[row for row in ratings if row["contact_id"] in ids],
                 transactions=[row for row in transactions if row.get("contact_id") in ids],
+                last_contact=_last(members, arrows),
+                waiting=timedelta(days=policy.waiting_days),
+                newest_event=max(events),
             )
         )
     return found
@@ -254,6 +322,37 @@ def _ordered(members: list[Row], arrows: list[tuple[str, str]]) -> tuple[list[Ro
     return ordered, is_fixed
 
 
+def _last(members: list[Row], arrows: list[tuple[str, str]]) -> Row | None:
+    """The last contact, None where links go round among several that start last.
+
+    By start; then by the steps of links since that instant, then the end, an open contact last,
+    then the id: decision 0002.
+    """
+    start = max(row["started_at"] for row in members)
+    names = {row["contact_id"]: row for row in members if row["started_at"] == start}
+    before: dict[str, str] = {}
+    for one, other in arrows:
+        if one in names and other in names:
+            before[other] = min(one, before.get(other, one))
+    depths = {}
+    for name in names:
+        path = [name]
+        while path[-1] in before:
+            path.append(before[path[-1]])
+            if len(path) > len(names):
+                return None
+        depths[name] = len(path)
+    return max(
+        names.values(),
+        key=lambda row: (
+            depths[row["contact_id"]],
+            row["ended_at"] is None,
+            row["ended_at"] or start,
+            row["contact_id"],
+        ),
+    )
+
+
 def _has_cycle(arrows: list[tuple[str, str]]) -> Any:
     """Whether links go round; where only their directions keep them from it is left open."""
     if not networkx.is_directed_acyclic_graph(networkx.DiGraph(arrows)):
@@ -269,6 +368,15 @@ def quality_codes(one: Conversation) -> dict[str, Any]:
         "missing_contact": bool(one.missing),
         # A rejected link may be reported at either end.
         "rejected_link": OPEN if one.has_rejected_link else False,
+        "message_outside_contact": not all(row["is_timed"] for row in one.messages),
+        "message_under_several_contacts": False,
+        "negative_first_reply": any(
+            row["answered_at"] is not None
+            and row["answered_at"] < row["started_at"]
+            and not any(message["contact_id"] == row["contact_id"] for message in one.messages)
+            for row in one.contacts
+        ),
+        "reused_contact_id": False,
     }
 
 
@@ -296,13 +404,59 @@ def _last_score(ratings: list[Row], question: str) -> float | None:
     return float(max(answers, key=lambda row: row["answered_at"])["score"])
 
 
-def _replies(contact: Row, messages: list[Row]) -> list[datetime]:
-    """When a respondent replied in a contact: from its messages or else from the log's field."""
+def _replies(contact: Row, messages: list[Row], *, is_timed: bool = True) -> list[datetime]:
+    """When a respondent replied in a contact: from its messages or else from the log's field.
+
+    Of the messages those that lie in the contact, or all: they say whether it was answered.
+    """
     mine = [row for row in messages if row["contact_id"] == contact["contact_id"]]
     if mine:
-        return sorted(row["sent_at"] for row in mine if row["author_kind"] in {"agent", "bot"})
+        return sorted(
+            row["sent_at"]
+            for row in mine
+            if row["author_kind"] in {"agent", "bot"} and (row["is_timed"] or not is_timed)
+        )
     answered_at = contact.get("answered_at")
     return [] if answered_at is None else [answered_at]
+
+
+def _answered(one: Conversation) -> dict[str, bool]:
+    """Whether a respondent replied, at whatever time, by contact."""
+    return {
+        row["contact_id"]: bool(_replies(row, one.messages, is_timed=False)) for row in one.contacts
+    }
+
+
+def _asked(messages: Iterable[Row]) -> list[datetime]:
+    """When the visitor wrote, as far as durations start there."""
+    return [
+        row["sent_at"] for row in messages if row["author_kind"] == "visitor" and row["is_timed"]
+    ]
+
+
+def _news_while_waiting(one: Conversation) -> Any:
+    """When there were last news of a conversation that its last contact leaves waiting, else None.
+
+    News are an end, the request that nobody has taken, and a message.
+    """
+    if any(row["ended_at"] is None for row in one.contacts):
+        return None
+    if one.last_contact is None:
+        return OPEN
+    name = one.last_contact["contact_id"]
+    pending = [
+        row["requested_at"]
+        for row in one.transfers
+        if row["from_contact_id"] == name and outcome(row) == "pending"
+    ]
+    if one.last_contact["end_reason"] != "snooze" and not pending:
+        return None
+    said = [
+        row["sent_at"]
+        for row in one.messages
+        if row["contact_id"] in one.contact_ids and row["author_kind"] != "system"
+    ]
+    return max([row["ended_at"] for row in one.contacts] + pending + said)
 
 
 def _is_bounced(path: Sequence[str]) -> bool:
@@ -324,7 +478,13 @@ def conversation_facts(one: Conversation) -> Row:
     path = [row["agent_id"] for row in contacts if row["agent_id"] is not None]
     accepted = [row for row in one.transfers if outcome(row) == "accepted"]
     is_open = any(row["ended_at"] is None for row in contacts)
-    closed_at = None if is_open else max(row["ended_at"] for row in contacts)
+    ended_at = None if is_open else max(row["ended_at"] for row in contacts)
+    news_at = _news_while_waiting(one)
+    is_expired = is_waiting = news_at
+    if news_at is not OPEN:
+        is_expired = news_at is not None and one.newest_event - news_at >= one.waiting
+        is_waiting = news_at is not None and not is_expired
+    closed_at = OPEN if is_waiting is OPEN else None if is_waiting else ended_at
     replies = {row["contact_id"]: _replies(row, one.messages) for row in contacts}
     human_replies = [
         moment
@@ -332,7 +492,8 @@ def conversation_facts(one: Conversation) -> Row:
         if row["agent_kind"] in HUMANS
         for moment in replies[row["contact_id"]]
     ]
-    asked = [row["sent_at"] for row in one.messages if row["author_kind"] == "visitor"]
+    answered = _answered(one)
+    asked = _asked(one.messages)
     first_asked = min(asked) if asked else contacts[0]["started_at"]
     kind_of = {row["contact_id"]: row["agent_kind"] for row in contacts}
     counts_are_fixed = not (one.has_self_link or one.has_rejected_link)
@@ -351,7 +512,14 @@ def conversation_facts(one: Conversation) -> Row:
     level = "not_automated"
     if kinds["bot"]:
         level = "partially_automated" if humans else "fully_automated"
-    amounts = [float(row["amount"]) for row in one.transactions]
+    amounts = [float(row["amount"]) for row in one.transactions if float(row["amount"])]
+    first_reply = min(human_replies) if human_replies else None
+    close_reason: Any = OPEN
+    if is_expired is True:
+        close_reason = "expired"
+    elif len(contacts) == 1 and closed_at is not OPEN:
+        # Which of several contacts says why the conversation closed is left open.
+        close_reason = contacts[0]["end_reason"] if closed_at else None
     is_bot_first: Any = contacts[0]["agent_kind"] == "bot" if one.order_is_fixed else OPEN
     return {
         "source": one.source,
@@ -360,7 +528,8 @@ def conversation_facts(one: Conversation) -> Row:
         "_is_bot_first": is_bot_first,
         "started_at": min(row["started_at"] for row in contacts),
         "closed_at": closed_at,
-        "is_closed": not is_open,
+        "is_closed": OPEN if closed_at is OPEN else closed_at is not None,
+        "is_waiting": is_waiting,
         "contact_count": len(contacts),
         "missing_contact_count": len(one.missing),
         "human_contact_count": humans,
@@ -384,24 +553,29 @@ def conversation_facts(one: Conversation) -> Row:
         and all(a != b for a, b in pairwise(path))
         else OPEN,
         "automation_level": level,
-        # Which of several contacts says why the conversation closed is left open.
-        "close_reason": contacts[0]["end_reason"] if closed_at and len(contacts) == 1 else OPEN,
-        "is_answered": any(replies.values()),
-        "is_answered_by_human": bool(human_replies),
+        "close_reason": close_reason,
+        "is_answered": any(answered.values()),
+        "is_answered_by_human": any(
+            answered[row["contact_id"]] for row in contacts if row["agent_kind"] in HUMANS
+        ),
         "first_visitor_message_at": min(asked) if asked else OPEN,
-        "first_human_reply_at": min(human_replies) if human_replies else None,
-        "first_reply_seconds": _seconds(min(human_replies), first_asked) if human_replies else None,
-        "resolution_seconds": _seconds(closed_at, first_asked),
+        "first_human_reply_at": first_reply,
+        "first_reply_seconds": _seconds(first_reply, first_asked) if asked else None,
+        "pickup_seconds": None if asked else _seconds(first_reply, first_asked),
+        "resolution_seconds": OPEN if closed_at is OPEN else _seconds(closed_at, first_asked),
         "handle_seconds": sum(_seconds(row["ended_at"], row["started_at"]) or 0 for row in contacts)
         if not is_open and not kinds["bot"]
         else OPEN,
         "messages_sent_count": sum(row["author_kind"] in {"agent", "bot"} for row in one.messages)
         if one.messages
         else OPEN,
-        "messages_received_count": len(asked) if one.messages else OPEN,
+        "messages_received_count": sum(row["author_kind"] == "visitor" for row in one.messages)
+        if one.messages
+        else OPEN,
         "csat_score": _last_score(one.ratings, "csat"),
         "nps_score": _last_score(one.ratings, "nps"),
-        "transaction_count": len(one.transactions),
+        "transaction_count": sum(amount > 0 for amount in amounts),
+        "refund_count": sum(amount < 0 for amount in amounts),
         "transaction_amount": round(sum(amounts), 4) if amounts else OPEN,
     }
 
@@ -418,8 +592,11 @@ def _turns(contact: Row, messages: list[Row]) -> list[float]:
     """The seconds of each visitor message that an agent's reply follows."""
     turns = []
     asked: datetime | None = None
-    mine = [row for row in messages if row["contact_id"] == contact["contact_id"]]
-    for row in sorted(mine, key=lambda row: row["sent_at"]):
+    mine = [
+        row for row in messages if row["contact_id"] == contact["contact_id"] and row["is_timed"]
+    ]
+    # Of two messages in one second the visitor's is the first.
+    for row in sorted(mine, key=lambda row: (row["sent_at"], row["author_kind"] != "visitor")):
         if row["author_kind"] == "visitor":
             asked = asked or row["sent_at"]
         elif row["author_kind"] in {"agent", "bot"} and asked is not None:
@@ -434,10 +611,11 @@ def contact_facts(one: Conversation) -> dict[str, Row]:
     counts_are_fixed = not (one.has_self_link or one.has_rejected_link)
     csat = _last_score(one.ratings, "csat")
     replies = {row["contact_id"]: _replies(row, one.messages) for row in one.contacts}
+    answered = _answered(one)
     answered_by = {
         row["agent_id"]
         for row in one.contacts
-        if replies[row["contact_id"]] and row["agent_id"] is not None
+        if answered[row["contact_id"]] and row["agent_id"] is not None
     }
     last_reply = (
         max((max(times), name) for name, times in replies.items() if times)
@@ -448,23 +626,27 @@ def contact_facts(one: Conversation) -> dict[str, Row]:
         last_reply is not None
         and sum(bool(times) and max(times) == last_reply[0] for times in replies.values()) > 1
     )
-    amount = round(sum(float(row["amount"]) for row in one.transactions), 4)
+    if last_reply is None and any(answered.values()):
+        # Who is credited when no reply has a time that counts is left open.
+        tied = True
+    amounts = [float(row["amount"]) for row in one.transactions]
+    amount, bought = round(sum(amounts), 4), sum(amount > 0 for amount in amounts)
     facts = {}
     for place, row in enumerate(one.contacts):
         name = row["contact_id"]
         inward = [item for item in accepted if item.get("to_contact_id") == name]
         mine = [item for item in one.messages if item["contact_id"] == name]
-        asked = [item["sent_at"] for item in mine if item["author_kind"] == "visitor"]
+        asked = _asked(mine)
         is_human = row["agent_kind"] in HUMANS
         turns = _turns(row, one.messages)
         first = min(replies[name]) if replies[name] else None
-        credited: Any = csat if replies[name] else None
-        if csat is not None and not replies[name] and row["agent_id"] in answered_by:
+        credited: Any = csat if answered[name] else None
+        if csat is not None and not answered[name] and row["agent_id"] in answered_by:
             # The respondent answered in another contact of the conversation.
             credited = OPEN
         is_credited = last_reply is not None and last_reply[1] == name
         # Whether no sale is null or 0 is left open.
-        sale: Any = amount if one.transactions and is_credited and not tied else OPEN
+        sale: Any = amount if any(amounts) and is_credited and not tied else OPEN
         fixed = one.order_is_fixed
         before = one.contacts[place - 1]["contact_id"] if place else None
         after = one.contacts[place + 1]["contact_id"] if place + 1 < len(one.contacts) else None
@@ -481,7 +663,7 @@ def contact_facts(one: Conversation) -> dict[str, Row]:
             "ended_at": row["ended_at"],
             "is_open": row["ended_at"] is None,
             "end_reason": row["end_reason"],
-            "is_answered": bool(replies[name]),
+            "is_answered": answered[name],
             "is_transferred_in": bool(inward) if counts_are_fixed else OPEN,
             "is_transferred_out": any(item["from_contact_id"] == name for item in accepted)
             if counts_are_fixed
@@ -503,10 +685,12 @@ def contact_facts(one: Conversation) -> dict[str, Row]:
             "messages_sent_count": sum(item["author_kind"] in {"agent", "bot"} for item in mine)
             if mine
             else OPEN,
-            "messages_received_count": len(asked) if mine else OPEN,
+            "messages_received_count": sum(item["author_kind"] == "visitor" for item in mine)
+            if mine
+            else OPEN,
             "csat_score": credited,
             "transaction_amount": sale,
-            "_transactions": OPEN if tied else len(one.transactions) if is_credited else 0,
+            "_transactions": OPEN if tied else bought if is_credited else 0,
             "_revenue": OPEN if tied else amount if is_credited else 0,
         }
     return facts
@@ -578,7 +762,9 @@ def statistical_measures(facts: Sequence[Row]) -> Row:
     csat = _values(facts, "csat_score")
     nps = _values(facts, "nps_score")
     transactions = sum(row["transaction_count"] for row in facts)
-    revenue = sum(row["transaction_amount"] for row in facts if row["transaction_count"])
+    refunds = sum(row["refund_count"] for row in facts)
+    amounts = _values(facts, "transaction_amount")
+    revenue = sum(amount for amount in amounts if amount is not OPEN)
     transferred = _column(facts, "is_transferred", sum)
     fully = sum(row["automation_level"] == "fully_automated" for row in facts)
     contacts = sum(row["contact_count"] for row in facts)
@@ -607,8 +793,12 @@ def statistical_measures(facts: Sequence[Row]) -> Row:
         else _over(escalated, sum(row["_is_bot_first"] for row in facts)),
         "fully_automated": fully,
         "automation_rate": _over(fully, number),
+        "first_reply_count": len(_values(facts, "first_reply_seconds")),
         "first_reply_median_seconds": _median(_values(facts, "first_reply_seconds")),
         "first_reply_p90_seconds": _p90(_values(facts, "first_reply_seconds")),
+        "pickup_count": len(_values(facts, "pickup_seconds")),
+        "pickup_median_seconds": _median(_values(facts, "pickup_seconds")),
+        "pickup_p90_seconds": _p90(_values(facts, "pickup_seconds")),
         "resolution_median_seconds": _median(_values(facts, "resolution_seconds")),
         "resolution_p90_seconds": _p90(_values(facts, "resolution_seconds")),
         "handle_mean_seconds": _column(facts, "handle_seconds", _mean),
@@ -621,10 +811,11 @@ def statistical_measures(facts: Sequence[Row]) -> Row:
         "nps_detractors": detractors,
         "nps": _over(100 * (promoters - detractors), len(nps)),
         "transactions": transactions,
+        "refunds": refunds,
         "converted": sum(row["transaction_count"] > 0 for row in facts),
         "conversion_rate": _over(transactions, number),
         "converted_share": _over(sum(row["transaction_count"] > 0 for row in facts), number),
-        "revenue": revenue if transactions else OPEN,
+        "revenue": revenue if transactions or refunds else OPEN,
         "average_order_value": _over(revenue, transactions),
     }
 
@@ -639,7 +830,7 @@ def contacts_measures(facts: Sequence[Row]) -> Row:
     csat = _values(facts, "csat_score")
     is_csat_open = any(score is OPEN for score in csat)
     # Whether revenue without a sale is null or 0 is left open.
-    sales = any(row["_transactions"] is not OPEN and row["_transactions"] for row in facts)
+    sales = any(row["_revenue"] is not OPEN and row["_revenue"] for row in facts)
     return {
         "contacts": number,
         "answered": sum(row["is_answered"] for row in facts),
@@ -677,12 +868,19 @@ ReportKey = tuple[str, date, str, str | None, str | None]
 
 def statistical_groups(
     source: str, found: Sequence[Conversation], policy: Policy
-) -> Iterator[tuple[ReportKey, Row]]:
-    """Each closed conversation's facts under every row of the report that counts it."""
+) -> Iterator[tuple[ReportKey, Row | None]]:
+    """Each closed conversation's facts under every row of the report that counts it.
+
+    Of one that may be waiting or closed, which is left open, no facts: those rows are left open.
+    """
     for one in found:
         facts = conversation_facts(one)
         if not facts["is_closed"]:
             continue
+        is_open_question = facts["is_closed"] is OPEN
+        closed_at = facts["closed_at"]
+        if is_open_question:
+            closed_at = max(row["ended_at"] for row in one.contacts)
         some = one.contacts[0]
         agents = {row["agent_id"] for row in one.contacts} - {None}
         rows: list[tuple[str, str | None, str | None]] = [
@@ -693,8 +891,8 @@ def statistical_groups(
             ("automation_level", None, facts["automation_level"]),
             *(("agent", source, agent) for agent in agents),
         ]
-        for grain, start in _periods(facts["closed_at"], policy.report_zone):
-            yield from (((grain, start, *row), facts) for row in rows)
+        for grain, start in _periods(closed_at, policy.report_zone):
+            yield from (((grain, start, *row), None if is_open_question else facts) for row in rows)
 
 
 def contacts_groups(

@@ -123,6 +123,17 @@
     unix_micros({{ utc }})
 {%- endmacro %}
 
+{#- The list that the text of a JSON array of texts holds. -#}
+{% macro list_from_json(text) -%}
+    {{ return(adapter.dispatch('list_from_json')(text)) }}
+{%- endmacro %}
+{% macro duckdb__list_from_json(text) -%}
+    from_json({{ text }}, '["VARCHAR"]')
+{%- endmacro %}
+{% macro default__list_from_json(text) -%}
+    from_json({{ text }}, 'array<string>')
+{%- endmacro %}
+
 {#- A list of one value, or an empty list for null. -#}
 {% macro list_of(value) -%}
     {{ return(adapter.dispatch('list_of')(value)) }}
@@ -176,4 +187,41 @@
     {{ 'reset disabled_compression_methods' if wanted else "set disabled_compression_methods = 'dictionary'" }}
 {%- endmacro %}
 {% macro default__try_dictionaries(wanted) -%}
+{%- endmacro %}
+
+{#-
+    The rows of a registry file, its columns found by their names. One that the file leaves out is
+    there, and empty, so that a registry written for an older version still does. An empty value is
+    null; nothing is inferred: inference turns 0044123 into 44123.
+
+    relation: the file as a source. An engine that reads folders finds it under its own name.
+    columns: the type of each column by its name.
+-#}
+{% macro registry_rows(relation, columns) -%}
+    {{ return(adapter.dispatch('registry_rows')(relation, columns)) }}
+{%- endmacro %}
+{% macro duckdb__registry_rows(relation, columns) -%}
+    {%- set folder = env_var('REGISTRY_DIR', '../seeds/registry') -%}
+    {%- set file = folder ~ '/' ~ relation.identifier ~ '.csv' -%}
+    select
+    {%- for name, type in columns.items() %}
+        cast({{ name }} as {{ type }}) as {{ name }}{{ ',' if not loop.last }}
+    {%- endfor %}
+    from (
+        select {% for name in columns %}cast(null as string) as {{ name }}{{ ', ' if not loop.last }}{% endfor %}
+        where false
+        union all by name
+        select *
+        from read_csv(
+            '{{ file | replace("'", "''") }}',
+            header = true, delim = ',', quote = '"', escape = '"', all_varchar = true
+        )
+    ) as listed
+{%- endmacro %}
+{% macro default__registry_rows(relation, columns) -%}
+    select
+    {%- for name, type in columns.items() %}
+        cast({{ name }} as {{ type }}) as {{ name }}{{ ',' if not loop.last }}
+    {%- endfor %}
+    from {{ relation }}
 {%- endmacro %}

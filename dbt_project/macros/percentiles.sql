@@ -49,3 +49,43 @@
         and ceil({{ position }}) >= {{ ranges }}.cumulative_count - {{ ranges }}.conversation_count
     )
 {%- endmacro %}
+
+{#- The durations of a conversation of which there are percentiles: `<name>_seconds` holds each, or null. -#}
+{% macro conversation_durations() -%}
+    {{ return(['first_reply', 'pickup', 'resolution']) }}
+{%- endmacro %}
+
+{#- The durations below each other: a row for each that a conversation has, its name and its range beside
+    it, with the attributes that are given. -#}
+{% macro one_row_per_duration(conversations, attributes) -%}
+    {%- for name in conversation_durations() %}
+    select
+        conversation_id,
+        closed_on,
+        contacts,
+        {{ attributes }},
+        '{{ name }}' as duration,
+        {{ name }}_seconds as seconds,
+        {{ narrow_range(name ~ '_seconds') }} as seconds_range
+    from {{ conversations }}
+    where {{ name }}_seconds is not null
+    {% if not loop.last %}union all{% endif %}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- What the percentiles of a period are taken for. -#}
+{% macro cell(table=none) -%}
+    {{ columns_of(table, ['dimension', 'source', 'dimension_value', 'duration']) }}
+{%- endmacro %}
+
+{#- The durations beside each other again: of each its number, median and 90th percentile. -#}
+{% macro percentiles_of_each_duration() -%}
+    {%- for name in conversation_durations() %}
+    cast(coalesce(max(case when duration = '{{ name }}' then total_count end), 0) as bigint)
+        as {{ name }}_count,
+    cast(max(case when duration = '{{ name }}' then median_seconds end) as double)
+        as {{ name }}_median_seconds,
+    cast(max(case when duration = '{{ name }}' then p90_seconds end) as double)
+        as {{ name }}_p90_seconds{{ ',' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}

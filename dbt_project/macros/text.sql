@@ -36,14 +36,3 @@
 {% macro exact_sum(column) -%}
     cast(sum(cast({{ column }} as decimal(38, 6))) as double)
 {%- endmacro %}
-
-{#- When a person first answered in a contact, given when the visitor first spoke in the conversation;
-    null for a bot's contact. Without a message by the visitor it is the first reply. -#}
-{% macro human_answer(facts, visitor_spoke_at) -%}
-    case
-        when {{ facts }}.agent_kind not in ('human', 'expert') then null
-        when {{ visitor_spoke_at }} is null then {{ facts }}.answered_at
-        when {{ facts }}.facts_source = 'messages' then {{ facts }}.first_answer_at
-        when {{ facts }}.answered_at >= {{ visitor_spoke_at }} then {{ facts }}.answered_at
-    end
-{%- endmacro %}

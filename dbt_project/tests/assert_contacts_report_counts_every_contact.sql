@@ -1,8 +1,13 @@
+{{ config(group='reporting') }}
+
 -- Catches a contact that the contacts report leaves out or counts twice, in any grain and
 -- dimension.
 with contacts as (
-    select count(*) as contact_count
-    from {{ ref('contacts') }}
+    {{ with_kept(ref('contacts')) }}
+),
+
+started as (
+    {{ counted_in_periods('contacts', 'started_on') }}
 ),
 
 totals as (
@@ -18,7 +23,7 @@ select
     totals.period_grain,
     totals.dimension,
     totals.contact_count as reported,
-    contacts.contact_count as started
+    started.row_count as started
 from totals
-cross join contacts
-where totals.contact_count <> contacts.contact_count
+inner join started on totals.period_grain = started.period_grain
+where totals.contact_count <> started.row_count

@@ -1,13 +1,14 @@
 {{ config(severity='warn') }}
 
--- Shows codes that no vocabulary maps. Their columns are null in the marts; the record is kept. Add
--- a row to seeds/vocabulary/codes.csv and build again.
+-- Shows codes that no vocabulary maps. Their columns are null in the marts, the outcome of a
+-- transfer is accepted where both contacts are there and else unknown; the record is kept. Add a
+-- row to dbt_project/seeds/codes.csv and build again.
 with unknown_codes as (
     select
         source,
         'agent_kind' as vocabulary,
         unknown_agent_kind_code as code
-    from {{ ref('int_contacts__current') }}
+    from {{ ref('int_contacts__consolidated') }}
     where unknown_agent_kind_code is not null
 
     union all
@@ -16,7 +17,7 @@ with unknown_codes as (
         source,
         'end_reason' as vocabulary,
         unknown_end_reason_code as code
-    from {{ ref('int_contacts__current') }}
+    from {{ ref('int_contacts__consolidated') }}
     where unknown_end_reason_code is not null
 
     union all
@@ -25,7 +26,7 @@ with unknown_codes as (
         source,
         'outcome' as vocabulary,
         unknown_outcome_code as code
-    from {{ ref('int_transfers__current') }}
+    from {{ ref('int_transfers__consolidated') }}
     where unknown_outcome_code is not null
 
     union all
@@ -34,7 +35,7 @@ with unknown_codes as (
         source,
         'target_kind' as vocabulary,
         unknown_target_kind_code as code
-    from {{ ref('int_transfers__current') }}
+    from {{ ref('int_transfers__consolidated') }}
     where unknown_target_kind_code is not null
 
     union all
@@ -43,7 +44,7 @@ with unknown_codes as (
         source,
         'agent_kind' as vocabulary,
         agent_kind_code as code
-    from {{ ref('int_agents__current') }}
+    from {{ ref('int_agents__consolidated') }}
     where agent_kind_code is not null and agent_kind is null
 )
 

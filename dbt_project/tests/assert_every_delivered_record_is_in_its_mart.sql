@@ -5,7 +5,7 @@ with delivered as (
     {% for log, key in [
         ('int_contacts__standardised', ['source', 'contact_id']),
         ('int_transfers__standardised', ['source', 'transfer_id']),
-        ('int_messages__standardised', ['source', 'message_id']),
+        ('int_messages__recognised', ['source', 'message_id']),
         ('int_ratings__standardised', ['source', 'rating_id']),
         ('stg_canonical__transactions', ['source', 'transaction_id']),
         ('int_agents__standardised', ['source', 'agent_id', 'valid_from']),

@@ -22,6 +22,7 @@ where
     or nps_promoters + nps_detractors > nps_responses
     or converted > conversations
     or converted > transactions
+    or first_reply_count + pickup_count > conversations
 
 union all
 

@@ -1,9 +1,19 @@
+{{ config(group='reporting') }}
+
 -- Catches a closed conversation that the statistical report leaves out or counts twice, in any
 -- grain, and a dimension whose rows do not add up to the whole although they are said to.
 with conversations as (
-    select count(*) as conversation_count
-    from {{ ref('conversations') }}
+    {{ with_kept(ref('conversations')) }}
+),
+
+closed_conversations as (
+    select closed_on
+    from conversations
     where is_closed
+),
+
+closed as (
+    {{ counted_in_periods('closed_conversations', 'closed_on') }}
 ),
 
 totals as (
@@ -20,7 +30,7 @@ select
     totals.period_grain,
     totals.dimension,
     totals.conversation_count as reported,
-    conversations.conversation_count as closed
+    closed.row_count as closed
 from totals
-cross join conversations
-where totals.conversation_count <> conversations.conversation_count
+inner join closed on totals.period_grain = closed.period_grain
+where totals.conversation_count <> closed.row_count

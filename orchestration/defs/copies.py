@@ -6,10 +6,11 @@ for it: when it fails, the published version stands.
 
 import dagster as dg
 
-from orchestration import copies, locks
-from orchestration.defs.shared import OWNERS
+from orchestration import copies
+from orchestration.defs.shared import PUBLIC, REPORTING
 from orchestration.narrator import Narrator
-from orchestration.settings import Settings
+from throughline.engine import locks
+from throughline.settings import Settings
 
 
 @dg.definitions
@@ -19,10 +20,11 @@ def scheduled_copies() -> dg.Definitions:
         key=["published", "copies"],
         description=(
             "Both reports of the last complete day, week and month as HTML files that stand alone,"
-            " and the conversation log as CSV and Parquet."
+            " and the conversation log as CSV and Parquet: of the first version of each day."
         ),
         group_name="published",
-        owners=OWNERS,
+        owners=REPORTING,
+        tags=PUBLIC,
         kinds={"html", "csv", "parquet"},
         deps=[dg.AssetKey(["published", "throughline"])],
     )
@@ -33,14 +35,15 @@ def scheduled_copies() -> dg.Definitions:
     ) -> dg.MaterializeResult[None]:
         locks.claim_life(settings, context.run_id)
         narrator.say("Copying the reports and the log")
-        done = copies.write(settings, progress=narrator.paced())
-        narrator.note(f"{len(done.files)} files" if done.files else "nothing new")
+        done = copies.write(settings, narrator.paced())
+        files = len(done["files"])
+        narrator.note(f"{files} files" if files else "those of today's first version stay")
         return dg.MaterializeResult(
             metadata={
-                "data version": done.data_version,
-                "files": len(done.files),
-                "bytes": done.bytes,
+                "data version": done["data_version"],
+                "files": files,
+                "bytes": done["bytes"],
             }
         )
 
-    return dg.Definitions(assets=[copy])
+    return dg.Definitions(assets=dg.with_source_code_references([copy]))

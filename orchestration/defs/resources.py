@@ -12,10 +12,11 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
-from orchestration import transform
 from orchestration.instance import quicken_history
 from orchestration.narrator import Narrator
-from orchestration.settings import REPOSITORY, load_settings
+from throughline.building import process
+from throughline.engine import locks
+from throughline.settings import Settings, load_settings
 
 
 class PlainDbtCli(DbtCliResource):
@@ -29,23 +30,35 @@ class PlainDbtCli(DbtCliResource):
         return None
 
 
+def carried(settings: Settings) -> dg.ResourceDefinition:
+    """The settings as a resource; a run that gets it shows that this process carries it.
+
+    Dagster makes resources in the moment in which a run starts, before any of its steps waits for a
+    place in the pool: a run that is killed while it waits is told from one that waits.
+    """
+
+    def claim(context: dg.InitResourceContext) -> Settings:
+        if context.run_id:
+            locks.claim_life(settings, context.run_id)
+        return settings
+
+    return dg.ResourceDefinition(claim)
+
+
 @dg.definitions
 def resources() -> dg.Definitions:
     settings = load_settings()
     quicken_history()
-    # dbt finds the warehouse through these. Where Dagster lives was decided before it started.
-    home = os.environ.get("DAGSTER_HOME")
+    # dbt finds the warehouse through these.
     os.environ.update(settings.environment())
-    if home:
-        os.environ["DAGSTER_HOME"] = home
     return dg.Definitions(
         resources={
-            "settings": settings,
+            "settings": carried(settings),
             "narrator": Narrator(),
             "dbt": PlainDbtCli(
                 project_dir=str(settings.dbt_project_dir),
-                profiles_dir=str(REPOSITORY),
-                dbt_executable=str(transform.executable(settings)),
+                profiles_dir=str(settings.dbt_project_dir),
+                dbt_executable=str(process.executable(settings)),
             ),
         }
     )

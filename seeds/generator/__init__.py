@@ -1,5 +1,8 @@
 """The generator of raw logs with a known truth: a sample to read, any volume to measure.
 
+Belongs here: logs, and what a pipeline has to find in them. Does not belong here: anything that
+reads logs.
+
 `python -m seeds.generator` (that is `make sample`) writes the committed sample again:
 about 2,000 conversations of three invented sources over 60 days that hold both the European and
 the American clock change, in six logs and seven file formats, below `seeds/sample_logs`, and what a

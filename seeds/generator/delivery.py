@@ -2,6 +2,9 @@
 
 Belongs here: records of each log, their versions and repeats, the split into files.
 Does not belong here: what happened (`stories.py`) and how a file is spelled (`encoding.py`).
+
+Long because each log has its own record, and one of each is told beside the
+others.
 """
 
 from __future__ import annotations

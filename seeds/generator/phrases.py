@@ -2,6 +2,8 @@
 
 Belongs here: sentences with slots, and the values that fill the slots; all names are invented.
 Does not belong here: who says which sentence when (`stories.py`).
+
+Long because it is a list of sentences.
 """
 
 from __future__ import annotations

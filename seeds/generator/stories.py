@@ -5,6 +5,9 @@ conversation, up to the horizon at which the logs were taken.
 Does not belong here: how records are spread over files, late or repeated (`delivery.py`).
 
 Times are whole seconds since 1970-01-01 UTC.
+
+Long because one conversation is told from end to end, and each step of it
+needs what the others decided.
 """
 
 from __future__ import annotations

@@ -55,15 +55,15 @@ class Volume:
     memory_limit: str = "1500MB"
 
 
-def _stride(total: int) -> int:
-    """A step that visits every id below `total` once, far from its neighbours."""
-    stride = max(1, total * 618_034 // 1_000_000)
-    while math.gcd(stride, total) != 1:
-        stride += 1
-    return stride
+def stride(total: int) -> int:
+    """A step that visits every number below `total` once, far from its neighbours."""
+    step = max(1, total * 618_034 // 1_000_000)
+    while math.gcd(step, total) != 1:
+        step += 1
+    return step
 
 
-def _connect(volume: Volume) -> duckdb.DuckDBPyConnection:
+def connect(volume: Volume) -> duckdb.DuckDBPyConnection:
     """A database in memory that knows the world."""
     connection = duckdb.connect(
         config={"threads": volume.threads, "memory_limit": volume.memory_limit}
@@ -77,7 +77,7 @@ def _connect(volume: Volume) -> duckdb.DuckDBPyConnection:
         "agents": max(20, min(2000, volume.contacts // 20_000)),
         "messages_per_contact": volume.messages_per_contact,
         "shape": volume.shape or "",
-        "stride": _stride(volume.contacts),
+        "stride": stride(volume.contacts),
         "transfer_per_mille": world.TRANSFER_PER_MILLE,
         "snooze_per_mille": world.SNOOZE_PER_MILLE,
         "unmet_per_mille": world.UNMET_TRANSFER_PER_MILLE,
@@ -132,13 +132,13 @@ def write_volume(
         )
     began = time.monotonic()
     prefix = "shape_" if volume.shape else ""
-    with _connect(volume) as connection:
+    with connect(volume) as connection:
         for log, size in _block_sizes(volume).items():
             target = folder / log
             target.mkdir(parents=True)
             for number, low in enumerate(range(0, volume.contacts, size)):
                 high = min(low + size, volume.contacts)
-                _write(
+                write(
                     connection,
                     f"from {prefix}{log}_between({low:d}, {high:d})",
                     target / f"{log}_{number:05d}.parquet",
@@ -149,12 +149,12 @@ def write_volume(
                 )
         if not volume.shape:
             (folder / "agents").mkdir()
-            _write(connection, "from all_agents()", folder / "agents" / "agents.parquet")
+            write(connection, "from all_agents()", folder / "agents" / "agents.parquet")
         counts = _write_truth(connection, volume, truth)
     return counts
 
 
-def _write(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
+def write(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
     """One Parquet file, under its own name only when it is whole: pipelines ignore `.tmp`."""
     unfinished = target.with_name(target.name + ".tmp")
     connection.sql(query).to_parquet(str(unfinished), compression="snappy")
@@ -188,7 +188,7 @@ def _write_truth(
         target.mkdir(exist_ok=True)
         for number, low in enumerate(range(0, volume.contacts, 5 * _ROWS_PER_FILE)):
             high = min(low + 5 * _ROWS_PER_FILE, volume.contacts)
-            _write(
+            write(
                 connection,
                 f"from truth_between({low:d}, {high:d})",
                 target / f"contacts_{number:05d}.parquet",

@@ -2,6 +2,8 @@
 
 Belongs here: sources, projects, shapes, rates and the layout of each source's files, as data.
 Does not belong here: drawing from it (`stories.py`, `volume.py`) or writing it (`delivery.py`).
+
+Long because it is a table of rates and layouts.
 """
 
 from __future__ import annotations

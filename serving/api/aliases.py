@@ -1,7 +1,7 @@
 """The ids that lead to a conversation without being its own or a contact's.
 
 Belongs here: former conversation ids and missing contacts, by conversation. Does not belong here:
-resolving an id (`conversation_queries`).
+resolving an id (`serving.queries.ids`).
 
 marts.conversation_ids lies in the order of the ids, so asking it by conversation reads all of it.
 Former ids and missing contacts are few beside the conversations: they are read once per version and
@@ -25,7 +25,7 @@ class Alias:
         id: the id.
         kind: `former_conversation` or `missing_contact`.
         since: since when it leads there, in UTC.
-        reason: `merged` or `named_by_link`.
+        reason: `merged`, `named_by_link` or `named_by_former_link`.
     """
 
     id: str

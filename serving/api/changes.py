@@ -3,35 +3,42 @@
 Belongs here: the order, the cursor, what an item holds. Does not belong here: the conversations
 themselves, HTTP.
 
-A conversation stands where it changed last, at the moment of the load that changed it; a merge
-stands where it was found. Loads reach a published version whole and one after the other, so a later
-version only adds behind what was there: whoever reads to the end and keeps the cursor misses
-nothing and gets nothing twice.
+A conversation stands where it changed last, at the number of the publication that showed that
+change first; a merge at that of the publication that showed it. Numbers of publications go up,
+whatever the clock does, also after a restored backup: a later version only adds behind what was
+there. Whoever reads to the end and keeps the cursor misses nothing and gets nothing twice.
 
-One case needs care: a merge without a load of its own, from a change of the link policy, bears the
-moment of the newest load, which may have been read already. So merges stand behind the
-conversations of the same moment, and a cursor that ends within a moment's merges gives that
-moment's merges again when the version has changed since.
+Cursors of the first form say a moment instead of a number. What was not read of them is found by
+the moment, and read again from the start of the publication that it is in.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from serving.api.document import Document, iso, link
-from serving.api.parameters import Parameters, invalid
+from serving.api.document import iso, link
+from serving.api.numbering import Document
+from serving.api.parameters import DEFAULT_LIMIT, LIMIT, Parameters, invalid
+from serving.parameters import Parameter, text
+from serving.queries.tokens import packed, unpacked
 from serving.snapshot import Row, Snapshot
 
 CONVERSATION, MERGE = 0, 1
 LONGEST_CURSOR = 4000
-_FORMAT = 1
+PARAMETERS = (
+    Parameter(
+        "since",
+        text(LONGEST_CURSOR),
+        "The cursor of an earlier answer; from the beginning when left out.",
+    ),
+    LIMIT,
+)
+_FORMAT = 2
 _EPOCH = datetime(1970, 1, 1)
 _LAST_MICROSECOND = 9_000 * 365 * 86_400 * 1_000_000
+_LAST_PUBLICATION = 2**62
 
 
 @dataclass(frozen=True)
@@ -39,14 +46,14 @@ class Cursor:
     """A place in the order of changes: everything up to and including it has been read.
 
     Attributes:
-        version: the data version in which it was read.
+        publication: the number of the publication; None of a cursor of the first form.
         at: the moment, in microseconds since 1970.
         kind: CONVERSATION or MERGE.
         id: the conversation, or the old id of the merge.
         new_id: the new id of the merge, else empty.
     """
 
-    version: str = ""
+    publication: int | None = 0
     at: int = 0
     kind: int = CONVERSATION
     id: str = ""
@@ -54,9 +61,8 @@ class Cursor:
 
     def encoded(self) -> str:
         """The text that a client keeps."""
-        content = [_FORMAT, self.version, self.at, self.kind, self.id, self.new_id]
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        content = [_FORMAT, self.publication, self.at, self.kind, self.id, self.new_id]
+        return packed(content)
 
     @classmethod
     def read(cls, text: str) -> Cursor:
@@ -66,32 +72,49 @@ class Cursor:
             RefusedError: it is none.
         """
         try:
-            decoded = base64.b64decode(
-                text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True
-            )
-            content = json.loads(decoded)
-            if not isinstance(content, list):
-                raise ValueError
-            number, version, at, kind, id, new_id = content
+            content = unpacked(text)
+            number, place, at, kind, id, new_id = content
+            # The first form has the data version in the place of the publication.
+            place_type = {1: str, _FORMAT: int}.get(number) if type(number) is int else None
             if (
-                [type(each) for each in content] != [int, str, int, int, str, str]
-                or number != _FORMAT
+                [type(each) for each in content] != [int, place_type, int, int, str, str]
                 or kind not in (CONVERSATION, MERGE)
                 or not 0 <= at <= _LAST_MICROSECOND
+                or (number == _FORMAT and not 0 <= place <= _LAST_PUBLICATION)
             ):
                 raise ValueError
-            "".join((version, id, new_id)).encode()
-        except (ValueError, TypeError, binascii.Error, RecursionError):
+            "".join((id, new_id)).encode()
+        except (ValueError, TypeError):
             raise invalid(
                 "since", "Give the cursor of an earlier answer, or leave it out to start."
             ) from None
-        return cls(version, at, kind, id, new_id)
+        return cls(place if number == _FORMAT else None, at, kind, id, new_id)
 
-    def position(self, version: str) -> Cursor:
-        """Where to read on in a version."""
-        if self.kind == MERGE and self.version != version:
-            return Cursor(self.version, self.at, MERGE)
-        return self
+    def position(self, snapshot: Snapshot) -> Cursor:
+        """Where to read on: of a cursor of the first form, before everything that it may lack."""
+        if self.publication is not None:
+            return self
+        moment = _EPOCH + timedelta(microseconds=self.at)
+        # What bears its moment was shown by the publication in which it was read, so what older
+        # publications show was read too, but for what is later on the clock.
+        found = snapshot.row(
+            f"select min(publication) as publication, bool_or(moment = $at) as is_known"
+            f" from ({_CHANGES}) where moment >= $at",
+            {"at": moment},
+        )
+        if found is None or not found["is_known"]:
+            return Cursor()
+        return Cursor(found["publication"])
+
+
+_CHANGES = (
+    "select changed_publication_no as publication, changed_at as moment, 0 as kind,"
+    " conversation_id as id, '' as new_id, source, null as evidence, null as transfer_id"
+    " from marts.conversations"
+    " union all"
+    " select publication_no, merged_at, 1, old_conversation_id, new_conversation_id, source,"
+    " evidence, transfer_id from marts.conversation_merges"
+)
 
 
 @dataclass(frozen=True)
@@ -113,23 +136,16 @@ def changes(snapshot: Snapshot, parameters: Parameters) -> Changes:
     Raises:
         RefusedError: the cursor or the limit cannot be taken.
     """
-    limit = parameters.limit()
-    given = parameters.plain("since", longest=LONGEST_CURSOR)
+    limit = parameters.option("limit", DEFAULT_LIMIT)
+    given = parameters.option("since")
     since = Cursor.read(given) if given else Cursor()
-    position = since.position(snapshot.version)
+    position = since.position(snapshot)
     rows = snapshot.rows(
-        "with changes as ("
-        " select changed_at as moment, 0 as kind, conversation_id as id, '' as new_id, source,"
-        " null as evidence, null as transfer_id"
-        " from marts.conversations where changed_at >= $at"
-        " union all"
-        " select merged_at, 1, old_conversation_id, new_conversation_id, source,"
-        " evidence, transfer_id from marts.conversation_merges where merged_at >= $at)"
-        " select * from changes"
-        " where moment > $at or (moment = $at and (kind > $kind or (kind = $kind"
-        " and (id > $id or (id = $id and new_id > $new_id)))))"
-        " order by moment, kind, id, new_id limit $limit",
+        f"select * from ({_CHANGES}) where publication >= $publication"
+        " and (publication, moment, kind, id, new_id) > ($publication, $at, $kind, $id, $new_id)"
+        " order by publication, moment, kind, id, new_id limit $limit",
         {
+            "publication": position.publication,
             "at": _EPOCH + timedelta(microseconds=position.at),
             "kind": position.kind,
             "id": position.id,
@@ -139,11 +155,11 @@ def changes(snapshot: Snapshot, parameters: Parameters) -> Changes:
     )
     has_more = len(rows) > limit
     read = rows[:limit]
-    last = since
+    last = position
     if read:
         row = read[-1]
         last = Cursor(
-            snapshot.version,
+            row["publication"],
             (row["moment"] - _EPOCH) // timedelta(microseconds=1),
             row["kind"],
             row["id"],

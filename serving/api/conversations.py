@@ -11,76 +11,97 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from serving import conversation_queries
-from serving.api.document import Document, documents, link
+from serving import labels
+from serving.api.clock import ZONE, Clock
+from serving.api.document import (
+    FROM_THE_LOG,
+    LOGGED,
+    documents,
+    has_extra,
+    link,
+)
 from serving.api.envelope import RefusedError
+from serving.api.numbering import Document
 from serving.api.parameters import (
-    Field,
+    DEFAULT_LIMIT,
+    FIELDS,
+    FORMAT_HISTORY,
+    FULL,
+    LIMIT,
+    LIMIT_OF_ONE,
+    PAGE,
+    PAGE_OF_ONE,
+    SOURCE,
+    SOURCE_FILTER,
+    VERSION,
     Parameters,
-    choice_field,
+    filter_row,
     like_pattern,
     matches,
     period,
-    text_field,
+    period_rows,
 )
-from serving.conversation_queries import Key, Match
-from serving.filters import AUTOMATION_LEVELS, ID_HASH, Condition, where
+from serving.filters import HIGHEST_SCORE, IS_ID, Condition, has_contact, has_id, where
+from serving.parameters import FLAG, choice, score
+from serving.queries.ids import Key, Match, resolve_many
 from serving.snapshot import Snapshot
 
-_DAY = {"type": "string", "maxLength": 19}
-_FLAG = {"type": "string", "enum": ["1", "0", "true", "false", "yes", "no"]}
-_SCORE = {"type": "number", "minimum": 0, "maximum": 10}
-
-SOURCE_FIELD = text_field("source", "The source, where the same id exists in several.", "acme")
+SCORE = score(HIGHEST_SCORE)
 FILTERS = (
-    Field(
-        "from",
-        "Opened on or after this day or moment, on the clock of the conversation's project.",
-        _DAY,
-        "2026-09-01",
-    ),
-    Field(
-        "to",
-        "Opened on or before this day or moment, on the clock of the conversation's project.",
-        _DAY,
-        "2026-11-30 18:00:00",
-    ),
-    text_field("website_id", "Projects, several with commas.", "101,102"),
-    text_field("operator_id", "Operators, one of whom took part.", "12"),
-    text_field("visitor_id", "Visitors.", "9bfb632558e3"),
-    text_field(
+    *period_rows("Opened"),
+    filter_row("website_id", "Projects, several with commas.", "101,102", is_list=True),
+    filter_row("operator_id", "Operators, one of whom took part.", "12", is_list=True),
+    filter_row("visitor_id", "Visitors.", "9bfb632558e3", is_list=True),
+    filter_row(
         "channel",
         "Channels, several with commas. `social` is every channel but chat, call and video.",
         "chat",
+        is_list=True,
     ),
-    text_field("tag_id", "Tags, one of which a contact carries.", "returns"),
-    text_field(
+    filter_row("tag_id", "Tags, one of which a contact carries.", "returns", is_list=True),
+    filter_row("skill_id", f"The skill. {FROM_THE_LOG}", "3", is_list=True),
+    filter_row("rule_id", f"The targeting rule. {FROM_THE_LOG}", "3", is_list=True),
+    filter_row(
         "conversation_id",
         "Any id of the conversation: current, former, or of one of its contacts.",
         "310001",
     ),
-    choice_field(
-        "automation_level", "How far bots dealt with it, several with commas.", AUTOMATION_LEVELS
+    filter_row(
+        "automation_level",
+        "How far bots dealt with it, several with commas.",
+        "not_automated",
+        choice(labels.AUTOMATION),
+        is_list=True,
     ),
-    Field("transferred", "Whether a transfer was accepted in it.", _FLAG, "1"),
-    Field("answered", "Whether an operator answered.", _FLAG, "1"),
-    Field("min_score", "The lowest satisfaction score.", _SCORE, "1"),
-    Field("max_score", "The highest satisfaction score.", _SCORE, "5"),
-    SOURCE_FIELD,
+    filter_row("transferred", "Whether a transfer was accepted in it.", "1", FLAG),
+    filter_row("answered", "Whether an operator answered.", "1", FLAG),
+    filter_row("min_score", "The lowest satisfaction score.", "1", SCORE),
+    filter_row("max_score", "The highest satisfaction score.", "5", SCORE),
+    SOURCE_FILTER,
 )
-UNAVAILABLE = {
-    "skill_id": "The logs of this warehouse hold no skills.",
-    "rule_id": "The logs of this warehouse hold no targeting rules.",
-    "page_type": "The logs of this warehouse hold no page types.",
-}
+LIST = (PAGE, LIMIT, FULL, FORMAT_HISTORY, FIELDS, SOURCE, ZONE, VERSION, *FILTERS)
+DETAIL = (
+    PAGE_OF_ONE,
+    LIMIT_OF_ONE,
+    FULL,
+    FORMAT_HISTORY,
+    FIELDS,
+    SOURCE,
+    ZONE,
+    VERSION,
+    SOURCE_FILTER,
+)
 ONSITE_CHANNELS = ("chat", "call", "video")
 
 
-def each(snapshot: Snapshot, ids: Sequence[tuple[str, str]]) -> list[Document | RefusedError]:
+def each(
+    snapshot: Snapshot, clock: Clock, ids: Sequence[tuple[str, str]]
+) -> list[Document | RefusedError]:
     """The conversations that some ids lead to, at the cost of little more than one.
 
     Args:
         snapshot: where to look.
+        clock: which tells the times.
         ids: an id of a conversation of any time or of a contact, verbatim, and the source within
             which it is meant; within all when empty.
 
@@ -90,12 +111,10 @@ def each(snapshot: Snapshot, ids: Sequence[tuple[str, str]]) -> list[Document | 
     """
     found = [
         _only(id, matches)
-        for (id, _), matches in zip(
-            ids, conversation_queries.resolve_many(snapshot, ids), strict=True
-        )
+        for (id, _), matches in zip(ids, resolve_many(snapshot, ids), strict=True)
     ]
     keys = list({key.conversation_id: key for key in found if isinstance(key, Key)}.values())
-    made = {document["id"]: document for document in documents(snapshot, keys)}
+    made = {document["id"]: document for document in documents(snapshot, clock, keys)}
     return [made[key.conversation_id] if isinstance(key, Key) else key for key in found]
 
 
@@ -125,16 +144,14 @@ class Page:
     pagination: dict[str, int]
 
 
-def many(snapshot: Snapshot, parameters: Parameters) -> Page:
+def many(snapshot: Snapshot, clock: Clock, parameters: Parameters) -> Page:
     """A page of the conversations that the parameters select, the newest first.
 
     Raises:
         RefusedError: a parameter cannot be taken.
     """
-    page, limit = parameters.page(), parameters.limit()
-    full = bool(parameters.plain_flag("full"))
-    parameters.plain_flag("formatHistory")
-    condition = where(conditions(parameters, snapshot.published_at))
+    limit = parameters.option("limit", DEFAULT_LIMIT)
+    condition = where(conditions(snapshot, clock, parameters))
     # One aggregate gives the count and where the page lies, so that a late page costs what the
     # first does: the table is in the order of started_at, and a page is read from its hours alone.
     hours = snapshot.rows(
@@ -144,22 +161,26 @@ def many(snapshot: Snapshot, parameters: Parameters) -> Page:
         condition.values,
     )
     count = sum(hour["conversations"] for hour in hours)
-    keys = _keys(snapshot, condition, hours, (page - 1) * limit, limit)
+    found = pagination(parameters, count)
+    keys = _keys(snapshot, condition, hours, (found["page"] - 1) * limit, limit)
     items: list[Document] = (
-        documents(snapshot, keys)
-        if full
+        documents(snapshot, clock, keys)
+        if parameters.option("full")
         else [{"id": key.conversation_id, "_link": link(key.conversation_id)} for key in keys]
     )
-    return Page(
-        items,
-        {
-            "page": page,
-            # The platform's own client walks until page equals pages: never 0.
-            "pages": max(1, -(-count // limit)),
-            "limit": limit,
-            "count": count,
-        },
-    )
+    return Page(items, found)
+
+
+def pagination(parameters: Parameters, count: int) -> dict[str, int]:
+    """Where a page stands among so many items.
+
+    A page behind the last is the last, and nothing is one page: the platform's own client walks
+    until `page` equals `pages`, and would never end otherwise.
+    """
+    limit = parameters.option("limit", DEFAULT_LIMIT)
+    pages = max(1, -(-count // limit))
+    page = min(parameters.option("page", 1), pages)
+    return {"page": page, "pages": pages, "limit": limit, "count": count}
 
 
 def _keys(
@@ -197,65 +218,56 @@ def _keys(
     return [Key(row["conversation_id"], row["started_at"]) for row in rows]
 
 
-def conditions(parameters: Parameters, published_at: datetime) -> list[Condition]:
+def conditions(snapshot: Snapshot, clock: Clock, parameters: Parameters) -> list[Condition]:
     """What the filters select.
 
     Raises:
-        RefusedError: a filter's value cannot be taken.
+        RefusedError: the period cannot be taken.
     """
     found = []
     window = Condition("true")
-    id = parameters.text("conversation_id")
+    given = parameters.filter
+    id = given("conversation_id")
     # An id says which exchange is meant, whatever its age; a period is applied when it is given.
-    if not id or parameters.text("from") or parameters.text("to"):
-        chosen = period(parameters, published_at)
-        found.append(
-            chosen.condition(
-                "conversations.started_at", "conversations.started_on", "conversations.time_zone"
-            )
-        )
-        window = chosen.window("contacts.conversation_started_at")
+    if not id or given("from") or given("to"):
+        chosen = period(parameters, clock.day(snapshot.published_at), clock)
+        found.append(chosen.within("conversations.started_at", clock))
+        window = chosen.within("contacts.conversation_started_at", clock)
     if id:
         found.append(_id(id))
     for name, column in (
         ("website_id", "conversations.project_id"),
         ("visitor_id", "conversations.visitor_id"),
+        ("automation_level", "conversations.automation_level"),
     ):
-        if values := parameters.texts(name):
+        if values := given(name):
             found.append(matches(column, name, values))
+    for name in LOGGED:
+        if values := given(name):
+            column = f"json_extract_string(conversations.extra, '$.{name}')"
+            has = snapshot.once(has_extra)
+            found.append(matches(column, name, values) if has else Condition("false"))
     if source := parameters.source():
         found.append(matches("conversations.source", "source", [source]))
-    if channels := parameters.texts("channel"):
+    if channels := given("channel"):
         found.append(channel_condition("conversations.channel", channels))
-    if operators := parameters.texts("operator_id"):
-        found.append(
-            _with_contact([matches("contacts.agent_id", "operator_id", operators), window])
-        )
-    if tags := parameters.texts("tag_id"):
-        found.append(_with_contact([_tagged(tags), window]))
-    if levels := parameters.texts("automation_level"):
-        for level in levels:
-            if level not in AUTOMATION_LEVELS:
-                raise RefusedError(
-                    "Value of field 'automation_level' is not valid. Give one of"
-                    f" {', '.join(AUTOMATION_LEVELS)}."
-                )
-        found.append(matches("conversations.automation_level", "automation_level", levels))
+    if operators := given("operator_id"):
+        found.append(has_contact([matches("contacts.agent_id", "operator_id", operators), window]))
+    if tags := given("tag_id"):
+        found.append(has_contact([_tagged(tags), window]))
     for name, column in (
         ("transferred", "conversations.is_transferred"),
         ("answered", "conversations.is_answered"),
     ):
-        wanted = parameters.flag(name)
-        if wanted is not None:
+        if (wanted := given(name)) is not None:
             found.append(Condition(f"coalesce({column}, false) = ${name}", {name: wanted}))
     for name, comparison in (("min_score", ">="), ("max_score", "<=")):
-        score = parameters.score(name)
-        if score is not None:
-            found.append(Condition(f"conversations.csat_score {comparison} ${name}", {name: score}))
+        if (bound := given(name)) is not None:
+            found.append(Condition(f"conversations.csat_score {comparison} ${name}", {name: bound}))
     return found
 
 
-def channel_condition(column: str, channels: list[str]) -> Condition:
+def channel_condition(column: str, channels: Sequence[str]) -> Condition:
     """One of some channels, in the platform's spellings or in the warehouse's.
 
     `facebookBusinessOnMessenger` is facebook_business_on_messenger, `CHAT` is chat, and `social` is
@@ -279,33 +291,17 @@ def _snake(channel: str) -> str:
 
 def _id(id: str) -> Condition:
     if "*" in id:
-        condition = Condition("id like $id escape '\\'", {"id": like_pattern(id)})
-    else:
-        condition = Condition(f"id_hash = {ID_HASH} and id = $id", {"id": id})
-    return Condition(
-        "(conversations.started_at, conversations.conversation_id) in"
-        " (select (conversation_started_at, conversation_id) from marts.conversation_ids"
-        f" where {condition.sql})",
-        condition.values,
-    )
+        named = "conversation_ids.id like $id escape '\\'"
+        return has_id(Condition(named, {"id": like_pattern(id)}))
+    return has_id(Condition(IS_ID, {"id": id}))
 
 
-def _tagged(tags: list[str]) -> Condition:
+def _tagged(tags: Sequence[str]) -> Condition:
     parts, values = [], {}
     for number, tag in enumerate(tags):
         values[f"tag_id_{number}"] = like_pattern(tag)
-        parts.append(f"trim(tag) like $tag_id_{number} escape '\\'")
+        parts.append(f"tag like $tag_id_{number} escape '\\'")
     return Condition(
-        f"len(list_filter(string_split(contacts.tags, ','), lambda tag: {' or '.join(parts)})) > 0",
+        f"len(list_filter(contacts.tags, lambda tag: {' or '.join(parts)})) > 0",
         values,
-    )
-
-
-def _with_contact(conditions: Sequence[Condition]) -> Condition:
-    condition = where(conditions)
-    return Condition(
-        "(conversations.started_at, conversations.conversation_id) in"
-        " (select (contacts.conversation_started_at, contacts.conversation_id)"
-        f" from marts.contacts as contacts where {condition.sql})",
-        condition.values,
     )

@@ -6,6 +6,7 @@ Belongs here: what is said about the routes. Does not belong here: the routes.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -15,20 +16,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from serving import api
-from serving.api import changes, conversations, routes, statistic
-from serving.api.parameters import (
-    DEFAULT_LIMIT,
-    HIGHEST_LIMIT,
-    HIGHEST_PAGE,
-    Field,
-)
+from serving.api import changes, conversations, resources, routes, statistic
 from serving.api.schemas import (
+    RESOURCE_MODELS,
     ChangeList,
     ConversationAnswer,
     ConversationList,
     Failure,
     StatisticAnswer,
 )
+from serving.parameters import Parameter
 from serving.web import page
 
 router = APIRouter(prefix="/api")
@@ -43,49 +40,24 @@ _HEADERS = {
         "schema": {"type": "string"},
     },
 }
-_FLAG = {"type": "string", "enum": ["1", "0", "true", "false", "yes", "no"]}
-_PAGING = (
-    Field(
-        "page",
-        "The page.",
-        {"type": "integer", "minimum": 1, "maximum": HIGHEST_PAGE, "default": 1},
-    ),
-    Field(
-        "limit",
-        "How many items a page has.",
-        {"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT},
-    ),
-)
-_FORMAT_HISTORY = Field(
-    "formatHistory", "Taken and without effect: the history is always well formed.", _FLAG
-)
-_SOURCE = conversations.SOURCE_FIELD
-# Of each path: the parameters outside `filters`, the filters, the answer.
-_OPERATIONS: dict[str, tuple[tuple[Field, ...], tuple[Field, ...], type[BaseModel]]] = {
-    "/api/2/conversation": (
-        (
-            *_PAGING,
-            Field("full", "Whole documents instead of ids.", _FLAG),
-            _FORMAT_HISTORY,
-            _SOURCE,
-        ),
-        conversations.FILTERS,
-        ConversationList,
-    ),
-    "/api/2/conversation/{id}": ((_FORMAT_HISTORY, _SOURCE), (_SOURCE,), ConversationAnswer),
-    "/api/2/changes": (
-        (
-            Field(
-                "since",
-                "The cursor of an earlier answer; from the beginning when left out.",
-                {"type": "string", "maxLength": changes.LONGEST_CURSOR},
-            ),
-            _PAGING[1],
-        ),
-        (),
-        ChangeList,
-    ),
-    "/api/2/statistic": ((_SOURCE,), statistic.FILTERS, StatisticAnswer),
+# Of each path: what it takes, and the answer.
+_OPERATIONS: dict[str, tuple[Sequence[Parameter], type[BaseModel]]] = {
+    "/api/2/conversation": (conversations.LIST, ConversationList),
+    "/api/2/conversation/{id}": (conversations.DETAIL, ConversationAnswer),
+    "/api/2/changes": (changes.PARAMETERS, ChangeList),
+    "/api/2/statistic": (statistic.PARAMETERS, StatisticAnswer),
+    **{
+        f"/api/2/{resource.name}": (resource.list_rows, RESOURCE_MODELS[resource.name].many)
+        for resource in resources.RESOURCES
+    },
+    **{
+        f"/api/2/{resource.name}/{{id}}": (
+            resource.detail_rows,
+            RESOURCE_MODELS[resource.name].one,
+        )
+        for resource in resources.RESOURCES
+    },
+    **{f"/api/2{path.replace(':text', '')}": ((), Failure) for path in resources.UNKNOWABLE},
 }
 _PROBLEMS = {
     401: "No key, or one that does not open.",
@@ -109,24 +81,22 @@ def document() -> dict[str, Any]:
     )
     schemas: dict[str, Any] = {}
     made["components"] = {"schemas": schemas}
-    for path, (plain, filters, model) in _OPERATIONS.items():
+    for path, (rows, model) in _OPERATIONS.items():
         operation = made["paths"][path]["get"]
         operation["summary"] = operation["description"].removesuffix(".")
         operation["operationId"] = re.sub(r"\W+", "_", path.removeprefix("/api/2/")).strip("_")
         operation["parameters"] = [
             *(each for each in operation.get("parameters", []) if each["in"] == "path"),
-            *(_parameter(field.name, field) for field in plain),
-            *(_parameter(f"filters[{field.name}]", field) for field in filters),
+            *(_parameter(row, name) for row in rows for name in (row.name, *row.aliases)),
         ]
+        answers: list[type[BaseModel]] = [model, *([Failure] if model is not Failure else [])]
         operation["responses"] = {
             "200": {
                 "description": "The answer; what is wrong with a request is said in `meta`.",
                 "headers": _HEADERS,
                 "content": {
                     "application/json": {
-                        "schema": {
-                            "anyOf": [_reference(model, schemas), _reference(Failure, schemas)]
-                        }
+                        "schema": {"anyOf": [_reference(each, schemas) for each in answers]}
                     }
                 },
             },
@@ -153,15 +123,18 @@ def document() -> dict[str, Any]:
     return made
 
 
-def _parameter(name: str, field: Field) -> dict[str, Any]:
+def _parameter(row: Parameter, name: str) -> dict[str, Any]:
     # In words: the page would fill in an `example`, and ask with it.
-    example = f" Such as `{field.example}`." if field.example else ""
+    example = f" Such as `{row.example}`." if row.example else ""
+    # Several values are one text with commas, and a schema of one would forbid it.
+    schema = {"type": "string"} if row.is_list else dict(row.type.schema)
     return {
-        "name": name,
+        "name": f"filters[{name}]" if row.is_filter else name,
         "in": "query",
         "required": False,
-        "description": field.description + example,
-        "schema": dict(field.schema),
+        "deprecated": name != row.name,
+        "description": (row.meaning if name == row.name else f"Use `{row.name}`.") + example,
+        "schema": schema,
     }
 
 

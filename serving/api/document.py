@@ -5,38 +5,33 @@ them together. Does not belong here: which conversations, paging, HTTP.
 
 Ids are text, verbatim, in every field: some sources write `0044123` or `a-7`, and a field that is a
 number for one conversation and a text for the next is harder to read than one that is always a
-text. What the logs cannot tell is null (see UNKNOWN_FIELDS).
+text. Where the registry says that a source's ids are numbers, its whole ones are answered as such.
+What the logs cannot tell is null (see UNKNOWN_FIELDS).
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from serving.api import history
 from serving.api.aliases import Alias, aliases
-from serving.conversation_queries import Key, each_of
+from serving.api.clock import Clock
+from serving.api.numbering import Document, with_numbers
+from serving.queries.ids import Key, each_of
 from serving.snapshot import Row, Snapshot
 
-Document = dict[str, Any]
-
 # The platform's fields that no log of this warehouse holds.
-UNKNOWN_FIELDS = (
-    "waiting_list",
-    "waitinglist",
-    "page_type",
-    "skill_id",
-    "rule_id",
-    "history_link",
-    "xmpp_id",
-)
+UNKNOWN_FIELDS = ("waiting_list", "waitinglist", "page_type", "history_link", "xmpp_id")
+# Those that a log of contacts may have as a column of its own.
+LOGGED = ("skill_id", "rule_id")
+FROM_THE_LOG = "Nothing has one where no log of contacts has a column of that name."
 # So many conversations are looked up; more are asked for in a query.
 MOST_LOOKED_UP = 8
 # As many conversations may start in one moment before they are told apart in the query.
@@ -45,10 +40,10 @@ RESPONDENT_TYPES = {"human": "professional", "expert": "expert", "bot": "bot", "
 
 _CONVERSATION = (
     "conversation_id, source, visitor_id, project_id, channel, language, time_zone, started_at,"
-    " closed_at, is_closed, close_reason, contact_count, missing_contact_count, transfer_count,"
-    " transfer_request_count, last_agent_id, agent_path, automation_level, is_answered,"
-    " is_answered_by_human, csat_score, nps_score, transaction_count, transaction_amount, currency,"
-    " changed_at"
+    " closed_at, is_closed, is_waiting, close_reason, contact_count, missing_contact_count,"
+    " transfer_count, transfer_request_count, last_agent_id, agent_path, automation_level,"
+    " is_answered, is_answered_by_human, csat_score, nps_score, transaction_count, refund_count,"
+    " transaction_amount, currency, changed_at"
 )
 _CONTACT = (
     "conversation_id, contact_id, contact_no, agent_id, agent_kind, group_id, tags,"
@@ -59,11 +54,11 @@ _CONTACT = (
 _TRANSFER = (
     "conversation_id, transfer_id, from_contact_id, to_contact_id, from_agent_id, to_agent_id,"
     " from_agent_kind, to_agent_kind, requested_at, kind, target_kind, target_id, outcome,"
-    " wait_seconds, is_rejected_link, rejection_reason"
+    " wait_seconds, is_completed, is_rejected_link, rejection_reason"
 )
 _MESSAGE = (
     "conversation_id, message_id, contact_id, message_no, sent_at, author_kind, author_id, body,"
-    " content_type"
+    " content_type, is_private"
 )
 _RATING = (
     "conversation_id, rating_id, contact_id, question, answered_at, score, comment, is_counted"
@@ -79,7 +74,13 @@ def link(conversation_id: str) -> str:
     return f"/conversation/{quote(conversation_id, safe=':')}"
 
 
-def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
+def has_extra(snapshot: Snapshot) -> bool:
+    """Whether a conversation carries the columns of its log that the contract does not know."""
+    rows = snapshot.rows("select column_name from (describe select * from marts.conversations)")
+    return any(row["column_name"] == "extra" for row in rows)
+
+
+def documents(snapshot: Snapshot, clock: Clock, keys: Sequence[Key]) -> list[Document]:
     """The documents of some conversations, in the order of the keys.
 
     The number of queries does not depend on how many there are.
@@ -89,11 +90,10 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
     few = len(keys) <= MOST_LOOKED_UP and snapshot.once(_most_neighbours) <= MOST_NEIGHBOURS
     ask = snapshot.look_up if few else snapshot.rows
     place = _moments if few else _places
+    columns = _CONVERSATION + (", extra" if snapshot.once(has_extra) else ", null as extra")
     found = {
         row["conversation_id"]: row
-        for row in ask(
-            *place(f"select {_CONVERSATION} from marts.conversations", "started_at", keys)
-        )
+        for row in ask(*place(f"select {columns} from marts.conversations", "started_at", keys))
     }
 
     def parts(
@@ -124,16 +124,19 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
         "transfer_id",
         of=lambda row: row["transfer_request_count"],
     )
+    has_free = snapshot.once(_has_free_transactions)
     transactions = parts(
         "transactions",
         _TRANSACTION,
         "occurred_at",
         "transaction_id",
-        of=lambda row: row["transaction_count"],
+        # A transaction of nothing is counted nowhere, and shown all the same.
+        of=lambda row: row["transaction_count"] or row["refund_count"] or has_free,
     )
     other_ids = aliases(snapshot)
-    return [
+    made = (
         _document(
+            clock,
             found[key.conversation_id],
             contacts.get(key.conversation_id, []),
             transfers.get(key.conversation_id, []),
@@ -143,7 +146,8 @@ def documents(snapshot: Snapshot, keys: Sequence[Key]) -> list[Document]:
             other_ids.get(key.conversation_id, ()),
         )
         for key in keys
-    ]
+    )
+    return [with_numbers(snapshot, document) for document in made]
 
 
 def _moments(select: str, moment: str, keys: Sequence[Key]) -> tuple[str, dict[str, Any]]:
@@ -178,6 +182,12 @@ def _has_messages(snapshot: Snapshot) -> bool:
     return snapshot.row("select 1 as found from marts.messages limit 1") is not None
 
 
+def _has_free_transactions(snapshot: Snapshot) -> bool:
+    """Whether any transaction has an amount of nothing."""
+    found = snapshot.row("select 1 as found from marts.transactions where amount = 0 limit 1")
+    return found is not None
+
+
 def _most_neighbours(snapshot: Snapshot) -> int:
     """How many conversations start in one moment at most."""
     return int(
@@ -188,12 +198,8 @@ def _most_neighbours(snapshot: Snapshot) -> int:
     )
 
 
-@cache
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
 def _document(
+    clock: Clock,
     row: Row,
     contacts: Sequence[Row],
     transfers: Sequence[Row],
@@ -202,12 +208,7 @@ def _document(
     transactions: Sequence[Row],
     other_ids: Iterable[Alias],
 ) -> Document:
-    zone = _zone(row["time_zone"] or "UTC")
-
-    def local(at: datetime) -> str:
-        moved = at.replace(tzinfo=UTC).astimezone(zone)
-        return moved.replace(tzinfo=None).isoformat(" ", "seconds")
-
+    extra = _extra(row["extra"])
     known = {
         "id": row["conversation_id"],
         "_link": link(row["conversation_id"]),
@@ -217,24 +218,26 @@ def _document(
         "website_id": row["project_id"],
         "operator_id": row["last_agent_id"],
         "operator_ids": list(dict.fromkeys(row["agent_path"] or [])),
-        "created_at": local(row["started_at"]),
-        "closed_at": local(row["closed_at"]) if row["closed_at"] else None,
+        "created_at": clock.shown(row["started_at"]),
+        "closed_at": clock.shown(row["closed_at"]) if row["closed_at"] else None,
         "operator_answered": bool(row["is_answered"]),
         "operator_answer": bool(row["is_answered"]),
         "operator_closed": row["close_reason"] == "close",
         "tag_list": _tags(contacts),
-        "history": history.encode(messages, contacts, transfers, local),
+        "history": history.encode(messages, contacts, transfers, clock.shown),
     }
     return {
         **known,
         **dict.fromkeys(UNKNOWN_FIELDS),
+        **{name: _text(extra.get(name)) for name in LOGGED},
         "source": row["source"],
         "language": row["language"],
         "time_zone": row["time_zone"],
         "started_at": iso(row["started_at"]),
         "ended_at": iso(row["closed_at"]),
         "changed_at": iso(row["changed_at"]),
-        "is_open": not row["is_closed"],
+        "is_open": not row["is_closed"] and not row["is_waiting"],
+        "is_waiting": row["is_waiting"],
         "close_reason": row["close_reason"],
         "answered_by_human": bool(row["is_answered_by_human"]),
         "automation_level": row["automation_level"],
@@ -252,11 +255,21 @@ def _document(
             "answers": [_rating(rating) for rating in ratings],
         },
         "transaction_count": row["transaction_count"],
+        "refund_count": row["refund_count"],
         "transaction_amount": number(row["transaction_amount"]),
         "currency": row["currency"],
         "transactions": [_transaction(transaction) for transaction in transactions],
         "aliases": _aliases(contacts, other_ids),
     }
+
+
+def _extra(text: str | None) -> dict[str, Any]:
+    found = json.loads(text) if text else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return None if value in (None, "") else str(value)
 
 
 def iso(at: datetime | None) -> str | None:
@@ -272,8 +285,7 @@ def number(value: float | Decimal | None) -> float | int | None:
 
 
 def _tags(contacts: Iterable[Row]) -> list[str]:
-    listed = (tag.strip() for contact in contacts for tag in (contact["tags"] or "").split(","))
-    return list(dict.fromkeys(tag for tag in listed if tag))
+    return list(dict.fromkeys(tag for contact in contacts for tag in contact["tags"] or ()))
 
 
 def _contact(row: Row) -> Document:
@@ -332,6 +344,7 @@ def _message(row: Row) -> Document:
         "author_id": row["author_id"],
         "body": row["body"],
         "content_type": row["content_type"],
+        "is_private": row["is_private"],
     }
 
 

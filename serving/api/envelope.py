@@ -64,15 +64,20 @@ class Content:
     tag: str
 
 
-def content(data: Any, **more: Any) -> Content:
+def content(
+    snapshot: Snapshot, data: Any, *, about: Mapping[str, Any] | None = None, **more: Any
+) -> Content:
     """Write an answer.
 
     Args:
+        snapshot: the version that it is answered from, named in `meta`.
         data: what JSON can write.
+        about: further members of `meta`.
         more: further members of the envelope, such as `pagination`.
     """
+    meta = {"status": "success", "version": snapshot.version, **(about or {})}
     text = json.dumps(
-        {"meta": {"status": "success"}, "data": data, **more},
+        {"meta": meta, "data": data, **more},
         ensure_ascii=False,
         allow_nan=False,
         separators=(",", ":"),

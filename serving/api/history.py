@@ -4,7 +4,9 @@ Belongs here: its codes, its tokens, its text form. Does not belong here: the re
 
 The platform's form is a text of JSON arrays separated by commas, without outer brackets:
 `[2,"2016-02-16 11:25:26","Hello",1455618327321],[3,"2016-02-16 11:26:43","OPERATOR_CHAT_CLOSE"]`.
-Times are on the project's clock; text entries also have the epoch in milliseconds.
+Times are on the clock of the request; text entries also have the epoch in milliseconds. A private
+note, which the visitor never sees, is a notification: it is not said by the operator to the
+visitor.
 
 A transfer has two entries: `OPERATOR_TRANSFER`, and behind it `OPERATOR_TAKEOVER` with the id of
 the operator who takes over, where it is known. Where the log of messages holds a transfer's first
@@ -50,7 +52,7 @@ def encode(
         messages: of the conversation, in order.
         contacts: of the conversation, in order.
         transfers: of the conversation, in the order in which they were asked for.
-        local: writes a UTC moment on the project's clock.
+        local: writes a UTC moment on the clock of the request.
     """
     markers = _markers(messages, contacts, transfers)
     numbers = {contact["contact_id"]: contact["contact_no"] for contact in contacts}
@@ -69,7 +71,11 @@ def encode(
 
 
 def _entry(message: Row, at: str) -> list[Any]:
-    code = _code(message["author_kind"], message["content_type"])
+    code = (
+        NOTIFICATION
+        if message["is_private"]
+        else _code(message["author_kind"], message["content_type"])
+    )
     body = message["body"] or ""
     if code in (OPERATOR_TEXT, VISITOR_TEXT):
         return [code, at, body, epoch_milliseconds(message["sent_at"])]
@@ -104,7 +110,7 @@ def _markers(
             logged.setdefault(message["contact_id"], []).append(message["sent_at"])
     made: list[_Marker] = []
     for number, transfer in enumerate(transfers):
-        if transfer["outcome"] != "accepted" or transfer["is_rejected_link"]:
+        if not transfer["is_completed"]:
             continue
         asked = by_id.get(transfer["from_contact_id"] or "")
         opened = by_id.get(transfer["to_contact_id"] or "")

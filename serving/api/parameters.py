@@ -1,7 +1,8 @@
-"""The parameters of a request: the platform's names, what they accept, what is said otherwise.
+"""The parameters of a request: the platform's way of writing them, and its period rule.
 
-Belongs here: reading and checking values, the period rule. Does not belong here: what a filter
-selects (the resources say), HTTP.
+Belongs here: the brackets of `filters[…]`, lists, the words of a refusal, the period rule.
+Does not belong here: types of values (`serving.parameters`), what a filter selects (the resources
+say), HTTP.
 
 A value that is empty counts as not given, as forms send it. A name that is given twice is refused,
 because it cannot be known which was meant; several values are written with commas, or as PHP's
@@ -11,50 +12,100 @@ clients write lists (`filters[channel][0]=chat&filters[channel][1]=call`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from serving.api.clock import Clock
 from serving.api.envelope import RefusedError
 from serving.filters import Condition
+from serving.parameters import (
+    EVERYWHERE,
+    FLAG,
+    MOMENT,
+    MOST_VALUES,
+    Moment,
+    Parameter,
+    Type,
+    UnreadableError,
+    short,
+    text,
+    whole,
+)
 
-LONGEST_VALUE = 200
-MOST_VALUES = 100
 DEFAULT_LIMIT = 20
 HIGHEST_LIMIT = 100
 HIGHEST_PAGE = 1_000_000_000
 PERIOD_MONTHS = 3
-FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-_FILTER = re.compile(r"filters\[([^\]]*)\](\[[^\]]*\])?", re.DOTALL)
+_FILTER = re.compile(r"filters\[([^\[\]]*)\](\[\d*\])?")
+_LIST = re.compile(r"([^\[\]]+)\[\d*\]")
+# jQuery and its like append it to an address, so that no cache answers.
+_AGAINST_CACHES = "_"
 
 
-@dataclass(frozen=True)
-class Field:
-    """A parameter, for reading it and for the OpenAPI document alike.
+def filter_row(
+    name: str,
+    meaning: str,
+    example: str = "",
+    type_: Type | None = None,
+    *,
+    is_list: bool = False,
+    aliases: tuple[str, ...] = (),
+) -> Parameter:
+    """A filter, which is written as `filters[name]`; any text when no type is given."""
+    return Parameter(
+        name,
+        type_ or text(),
+        meaning,
+        example=example,
+        is_list=is_list,
+        is_filter=True,
+        aliases=aliases,
+    )
 
-    Attributes:
-        name: without `filters[…]`.
-        description: what it selects.
-        schema: the JSON schema of a value.
-        example: a value that it takes.
+
+SOURCE_FILTER = filter_row("source", "The source, where the same id exists in several.", "acme")
+SOURCE = Parameter("source", meaning=SOURCE_FILTER.meaning, example="acme")
+PAGE = Parameter(
+    "page", whole(1, HIGHEST_PAGE), "The page; one behind the last is the last.", example="2"
+)
+LIMIT = Parameter("limit", whole(1, HIGHEST_LIMIT), "How many items a page has: 20, at most 100.")
+FULL = Parameter("full", FLAG, "Whole documents instead of ids.")
+FORMAT_HISTORY = Parameter(
+    "formatHistory", FLAG, "Taken and without effect: the history is always well formed."
+)
+# The platform's own client sends these with a single resource too, and cannot be told not to.
+PAGE_OF_ONE, LIMIT_OF_ONE = (
+    replace(row, meaning="Taken and without effect: the platform's client sends it.")
+    for row in (PAGE, LIMIT)
+)
+FIELDS = Parameter(
+    "fields",
+    meaning="Taken and without effect: a document has every field.",
+    is_list=True,
+    example="id,label",
+)
+VERSION = Parameter(
+    "version",
+    meaning=(
+        "A published version that is kept, so that the pages of a walk are all of one; each answer"
+        " names its own in `meta`. A day such as 2026-11-29 stands for the last one published by"
+        " its end, in UTC."
+    ),
+)
+
+
+def period_rows(what: str) -> tuple[Parameter, Parameter]:
+    """The two bounds of a period.
+
+    Args:
+        what: what lies in it, such as `Opened`.
     """
-
-    name: str
-    description: str
-    schema: Mapping[str, Any]
-    example: str = ""
-
-
-def text_field(name: str, description: str, example: str) -> Field:
-    """A field that takes any text."""
-    return Field(name, description, {"type": "string", "maxLength": LONGEST_VALUE}, example)
-
-
-def choice_field(name: str, description: str, choices: Iterable[str]) -> Field:
-    """A field that takes one of a few texts."""
-    listed = list(choices)
-    return Field(name, description, {"type": "string", "enum": listed})
+    return (
+        filter_row("from", f"{what} on or after this day or moment.", "2026-09-01", MOMENT),
+        filter_row("to", f"{what} on or before this day or moment.", "2026-11-30 18:00:00", MOMENT),
+    )
 
 
 def invalid(name: str, remedy: str) -> RefusedError:
@@ -67,208 +118,125 @@ class Parameters:
 
     Args:
         pairs: names and values of the query string, decoded.
-        fields: the filters that the resource takes.
-        unavailable: filters of the platform that cannot be answered here, with the reason.
+        rows: what the resource takes.
 
     Raises:
-        RefusedError: an unknown filter, or one that is not written as `filters[name]`.
+        RefusedError: something of it is not understood; the message names it and the remedy.
     """
 
-    def __init__(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        fields: Sequence[Field] = (),
-        unavailable: Mapping[str, str] | None = None,
-    ) -> None:
-        known = [field.name for field in fields]
-        reasons = unavailable or {}
-        self._plain: dict[str, list[str]] = {}
-        self._filters: dict[str, list[str]] = {}
+    def __init__(self, pairs: Sequence[tuple[str, str]], rows: Sequence[Parameter]) -> None:
+        self._filters = {
+            name: row for row in rows if row.is_filter for name in (row.name, *row.aliases)
+        }
+        self._options = {row.name: row for row in rows if not row.is_filter}
+        given: dict[tuple[bool, str], tuple[Parameter, list[_Given]]] = {}
         for name, value in pairs:
-            match = _FILTER.fullmatch(name)
-            if match is None:
-                if name in known and name != "source":
-                    raise RefusedError(f"Filter '{name}' is written as filters[{name}].")
-                self._add(self._plain, name, value, False)
+            if name in EVERYWHERE or name == _AGAINST_CACHES:
                 continue
-            filter_name, index = match[1], match[2]
-            if filter_name in reasons:
-                if value.strip():
-                    raise RefusedError(
-                        f"Filter '{filter_name}' is not available. {reasons[filter_name]}"
-                    )
-            elif filter_name not in known:
-                listed = ", ".join(sorted(known)) or "none"
+            row, spelled, is_element = self._row(name)
+            if cleaned := value.strip():
+                _, values = given.setdefault((row.is_filter, row.name), (row, []))
+                values.append(_Given(cleaned, spelled, is_element))
+        self._values = {key: _value(row, values) for key, (row, values) in given.items()}
+
+    def _row(self, name: str) -> tuple[Parameter, str, bool]:
+        """What a name means, how it is spelled, and whether it is an element of a list.
+
+        Raises:
+            RefusedError: it means nothing.
+        """
+        if match := _FILTER.fullmatch(name):
+            row = self._filters.get(match[1])
+            if row is None:
                 raise RefusedError(
-                    f"Unknown filter '{_short(filter_name)}'. This resource takes: {listed}."
+                    f"Unknown filter '{short(match[1])}'. This resource takes:"
+                    f" {', '.join(sorted(self._filters)) or 'none'}."
                 )
-            else:
-                self._add(self._filters, filter_name, value, index is not None)
+            return row, match[1], match[2] is not None
+        if name in self._options:
+            return self._options[name], name, False
+        element = _LIST.fullmatch(name)
+        row = self._options.get(element[1]) if element else None
+        if row is not None and row.is_list:
+            return row, row.name, True
+        if name in self._filters:
+            raise RefusedError(f"Filter '{name}' is written as filters[{name}].")
+        raise RefusedError(
+            f"Unknown parameter '{short(name)}'. This resource takes:"
+            f" {', '.join(sorted(self._options)) or 'none'}; a filter is written as filters[name]."
+        )
 
-    @staticmethod
-    def _add(given: dict[str, list[str]], name: str, value: str, is_list: bool) -> None:
-        cleaned = value.strip()
-        if not cleaned:
-            return
-        values = given.setdefault(name, [])
-        if values and not is_list and name != "key":
-            raise RefusedError(
-                f"Field '{_short(name)}' is given more than once. Separate several values with"
-                " commas."
-            )
-        values.append(cleaned)
+    def option(self, name: str, default: Any = None) -> Any:
+        """The value of a parameter outside `filters`."""
+        return self._values.get((False, name), default)
 
-    def plain(self, name: str, longest: int = LONGEST_VALUE) -> str:
-        """A parameter outside `filters`, empty when not given."""
-        return self._checked(name, self._plain.get(name, []), longest)
-
-    def text(self, name: str) -> str:
-        """A filter with one value, empty when not given."""
-        return self._checked(name, self._filters.get(name, []))
-
-    def texts(self, name: str, longest: int = LONGEST_VALUE) -> list[str]:
-        """A filter with several values, empty when not given."""
-        values = [
-            part.strip()
-            for value in self._filters.get(name, [])
-            for part in value.split(",")
-            if part.strip()
-        ]
-        if len(values) > MOST_VALUES:
-            raise invalid(name, f"Give at most {MOST_VALUES} values.")
-        for value in values:
-            self._checked(name, [value], longest)
-        return list(dict.fromkeys(values))
-
-    def choice(self, name: str, choices: Sequence[str]) -> str:
-        """A filter that takes one of a few texts, empty when not given."""
-        value = self.text(name)
-        if value and value not in choices:
-            raise invalid(name, f"Give one of {', '.join(choices)}.")
-        return value
-
-    def flag(self, name: str) -> bool | None:
-        """A filter that takes yes or no, None when not given."""
-        return _flag(name, self.text(name))
-
-    def plain_flag(self, name: str) -> bool | None:
-        """A parameter outside `filters` that takes yes or no, None when not given."""
-        return _flag(name, self.plain(name))
-
-    def score(self, name: str) -> float | None:
-        """A filter that takes a score from 0 to 10, None when not given."""
-        value = self.text(name)
-        if not value:
-            return None
-        if not re.fullmatch(r"\d{1,2}(\.\d{1,3})?", value, re.ASCII) or float(value) > 10:
-            raise invalid(name, "Give a number from 0 to 10, such as 4.")
-        return float(value)
-
-    def whole(self, name: str, default: int, highest: int) -> int:
-        """A parameter outside `filters` that takes a whole number from 1."""
-        value = self.plain(name)
-        if not value:
-            return default
-        if not re.fullmatch(r"\d{1,12}", value, re.ASCII) or not 1 <= int(value) <= highest:
-            raise invalid(name, f"Give a whole number from 1 to {highest}.")
-        return int(value)
-
-    def page(self) -> int:
-        """The page, from 1."""
-        return self.whole("page", 1, HIGHEST_PAGE)
-
-    def limit(self) -> int:
-        """How many items a page has."""
-        return self.whole("limit", DEFAULT_LIMIT, HIGHEST_LIMIT)
+    def filter(self, name: str) -> Any:
+        """The value of a filter, None when it is not given; a tuple where it takes several."""
+        return self._values.get((True, name))
 
     def source(self) -> str:
         """The source, from `filters[source]` or from the parameter `source`."""
-        inside, outside = self.text("source"), self.plain("source")
+        inside, outside = self.filter("source"), self.option("source")
         if inside and outside and inside != outside:
             raise RefusedError("Field 'source' is given more than once, with different values.")
-        return inside or outside
-
-    def moment(self, name: str) -> Moment | None:
-        """A filter that takes a day or a moment, None when not given."""
-        value = self.text(name)
-        return None if not value else Moment.read(name, value)
-
-    @staticmethod
-    def _checked(name: str, values: Sequence[str], longest: int = LONGEST_VALUE) -> str:
-        if len(values) > 1:
-            raise RefusedError(f"Field '{_short(name)}' takes one value.")
-        value = values[0] if values else ""
-        if len(value) > longest:
-            raise invalid(name, f"It is longer than {longest} characters.")
-        return value
-
-
-def _flag(name: str, value: str) -> bool | None:
-    if not value:
-        return None
-    if value.lower() not in FLAGS:
-        raise invalid(name, "Give 1 or 0.")
-    return FLAGS[value.lower()]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 40 else name[:40] + "…"
+        return inside or outside or ""
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A bound of a period, on the clock of each conversation's own project.
+class _Given:
+    text: str
+    spelled: str
+    is_element: bool
 
-    Attributes:
-        at: the moment; midnight when a day was given.
-        is_day: whether a day was given, which counts from its start to its end.
+
+def _value(row: Parameter, given: Sequence[_Given]) -> Any:
+    """The value of a row.
+
+    Raises:
+        RefusedError: it cannot be read, or there is more than one.
     """
+    if len(given) > 1:
+        spellings = list(dict.fromkeys(each.spelled for each in given))
+        if len(spellings) > 1:
+            raise RefusedError(f"Give '{spellings[0]}' or '{spellings[1]}', not both.")
+        if not all(each.is_element for each in given):
+            more = " Separate several values with commas." if row.is_list else ""
+            raise RefusedError(f"Field '{short(row.name)}' is given more than once.{more}")
+        if not row.is_list:
+            raise RefusedError(f"Field '{short(row.name)}' takes one value.")
+    if not row.is_list:
+        return _read(row, given[0].text)
+    parts = [part.strip() for each in given for part in each.text.split(",") if part.strip()]
+    if len(parts) > MOST_VALUES:
+        raise invalid(row.name, f"Give at most {MOST_VALUES} values.")
+    return tuple(_read(row, part) for part in dict.fromkeys(parts)) or None
 
-    at: datetime
-    is_day: bool
 
-    @classmethod
-    def read(cls, name: str, value: str) -> Moment:
-        """A moment out of `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`.
+def _read(row: Parameter, given: str) -> Any:
+    try:
+        return row.type.read(given)
+    except UnreadableError as error:
+        raise invalid(row.name, f"Give {error.remedy % error.more}.") from None
 
-        Raises:
-            RefusedError: it is neither, or no such day or time exists.
-        """
-        try:
-            if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
-                day = date.fromisoformat(value)
-                moment = cls(datetime.combine(day, time()), is_day=True)
-            elif re.fullmatch(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}", value, re.ASCII):
-                moment = cls(datetime.fromisoformat(value), is_day=False)
-            else:
-                raise ValueError
-            # Room to move by a few months and days in both directions.
-            if not 1000 <= moment.at.year <= 9000:
-                raise ValueError
-        except ValueError:
-            raise invalid(
-                name, "Give a day such as 2026-11-02 or a moment such as 2026-11-02 14:30:00."
-            ) from None
-        return moment
 
-    def months_later(self, months: int) -> Moment:
-        """The same day and time some months later; the last day of a month that is too short."""
-        count = self.at.year * 12 + self.at.month - 1 + months
-        year, month = count // 12, count % 12 + 1
-        following = date(year + month // 12, month % 12 + 1, 1)
-        last_day = (following - timedelta(days=1)).day
-        moved = self.at.replace(year=year, month=month, day=min(self.at.day, last_day))
-        return Moment(moved, self.is_day)
+def months_later(bound: Moment, months: int) -> Moment:
+    """The same day and time some months later; the last day of a month that is too short."""
+    count = bound.at.year * 12 + bound.at.month - 1 + months
+    year, month = count // 12, count % 12 + 1
+    following = date(year + month // 12, month % 12 + 1, 1)
+    last_day = (following - timedelta(days=1)).day
+    moved = bound.at.replace(year=year, month=month, day=min(bound.at.day, last_day))
+    return Moment(moved, bound.is_day)
 
-    @property
-    def end(self) -> datetime:
-        """The first second after it."""
-        return self.at + (timedelta(days=1) if self.is_day else timedelta(seconds=1))
+
+def _end(bound: Moment) -> datetime:
+    """The first second after a bound."""
+    return bound.at + (timedelta(days=1) if bound.is_day else timedelta(seconds=1))
 
 
 @dataclass(frozen=True)
 class Period:
-    """What lies from one moment to another, both included, on each project's own clock.
+    """What lies from one moment to another, both included.
 
     Attributes:
         first: the start.
@@ -282,6 +250,14 @@ class Period:
     def is_of_days(self) -> bool:
         """Whether it starts and ends with a day."""
         return self.first.is_day and (self.last is None or self.last.is_day)
+
+    def within(self, utc: str, clock: Clock) -> Condition:
+        """The period as one clock reads it, as a condition on a column with moments in UTC."""
+        values: dict[str, Any] = {"period_start": clock.first(self.first)}
+        if self.last is None:
+            return Condition(f"{utc} >= $period_start", values)
+        values["period_stop"] = clock.end(self.last)
+        return Condition(f"{utc} >= $period_start and {utc} < $period_stop", values)
 
     def days(self, day: str) -> Condition:
         """A period of whole days as a condition on a column with days."""
@@ -300,11 +276,11 @@ class Period:
         values: dict[str, Any] = {"period_floor": self.first.at - timedelta(days=1)}
         if self.last is None:
             return Condition(f"{utc} >= $period_floor", values)
-        values["period_ceiling"] = self.last.end + timedelta(days=1)
+        values["period_ceiling"] = _end(self.last) + timedelta(days=1)
         return Condition(f"{utc} >= $period_floor and {utc} < $period_ceiling", values)
 
     def condition(self, utc: str, day: str, zone: str) -> Condition:
-        """The period as a condition.
+        """The period as the clock of each row's own project reads it, as a condition.
 
         Args:
             utc: a column with a moment in UTC.
@@ -328,7 +304,7 @@ class Period:
             if self.last.is_day:
                 parts.append(f"{day} <= $period_last_day")
             else:
-                values["period_end"] = self.last.end
+                values["period_end"] = _end(self.last)
                 parts.append(
                     f"({day} < $period_last_day"
                     f" or ({day} = $period_last_day and {local} < $period_end))"
@@ -337,7 +313,11 @@ class Period:
 
 
 def period(
-    parameters: Parameters, published_at: datetime, *, longest_months: int | None = PERIOD_MONTHS
+    parameters: Parameters,
+    today: date,
+    clock: Clock | None = None,
+    *,
+    longest_months: int | None = PERIOD_MONTHS,
 ) -> Period:
     """The period that is asked for, by the platform's rule.
 
@@ -345,25 +325,29 @@ def period(
 
     Args:
         parameters: with the filters `from` and `to`.
-        published_at: what "last" is counted from, so that an answer belongs to one version.
+        today: what "last" is counted from: the day of publication, so that an answer belongs to
+            one version.
+        clock: on which the bounds are read, where it is one.
         longest_months: how long it may be; any length when None.
 
     Raises:
-        RefusedError: it is longer, ends before it starts, or a bound cannot be read.
+        RefusedError: it is longer, or ends before it starts.
     """
-    first, last = parameters.moment("from"), parameters.moment("to")
+    first: Moment | None = parameters.filter("from")
+    last: Moment | None = parameters.filter("to")
     if first is None and last is None:
-        today = Moment(datetime.combine(published_at.date(), time()), is_day=True)
-        return Period(today.months_later(-PERIOD_MONTHS), None)
-    if first is None and last is not None:
-        return Period(last.months_later(-PERIOD_MONTHS), last)
-    if first is not None and last is None:
-        return Period(first, first.months_later(PERIOD_MONTHS))
-    assert first is not None
-    assert last is not None
-    if last.end <= first.at:
+        bound = Moment(datetime.combine(today, time()), is_day=True)
+        return Period(months_later(bound, -PERIOD_MONTHS), None)
+    if first is None:
+        assert last is not None
+        return Period(months_later(last, -PERIOD_MONTHS), last)
+    if last is None:
+        return Period(first, months_later(first, PERIOD_MONTHS))
+    # Of an hour that is repeated, an end that reads as earlier can be later.
+    read_on = clock or Clock()
+    if read_on.end(last) <= read_on.first(first) and _end(last) <= first.at:
         raise invalid("to", "It lies before 'from'.")
-    if longest_months is not None and last.at > first.months_later(longest_months).at:
+    if longest_months is not None and last.at > months_later(first, longest_months).at:
         raise RefusedError(
             f"The period from 'from' to 'to' is over {longest_months} months."
             " Ask for shorter ones, one after the other.",

@@ -12,41 +12,31 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from starlette.convertors import Convertor, register_url_convertor
 
-from serving.api import changes, conversations, statistic
-from serving.api.conversations import FILTERS, SOURCE_FIELD, UNAVAILABLE
+from serving.api import changes, conversations, resources, statistic
+from serving.api.batches import Batches
+from serving.api.clock import clock_of
 from serving.api.document import MOST_LOOKED_UP
 from serving.api.envelope import Content, RefusedError, content, success
+from serving.api.numbering import with_numbers
 from serving.api.parameters import Parameters
-from serving.batches import Batches
+from serving.api.resources import Resource
+from serving.parameters import Parameter
 from serving.snapshot import Snapshot
-from serving.web import current_snapshot
+from serving.web import asked_snapshot, current_snapshot, take_any_text
 
-
-class _TextConvertor(Convertor[str]):
-    """Any text of a path, slashes and line breaks too: ids are whatever a source writes."""
-
-    regex = r"[\s\S]*"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-register_url_convertor("text", _TextConvertor())
+take_any_text("text")
 router = APIRouter(prefix="/api/2", tags=["REST"])
 Endpoint = Callable[..., Response] | Callable[..., Awaitable[Response]]
 Current = Annotated[Snapshot, Depends(current_snapshot)]
+Asked = Annotated[Snapshot, Depends(asked_snapshot)]
 SPELLINGS = ("", ".json", ".json-unicode")
 # Of batches of conversations: with one thread a core is idle, and three are no quicker than two.
 ANSWERED_AT_ONCE = 2
 
 
 def _read(path: str, spelled: str) -> Callable[[Endpoint], Endpoint]:
-    """Serve a resource under each spelling, to GET and HEAD; the plain one is documented."""
+    """Serve a resource under each spelling; the plain one is documented."""
 
     def register(endpoint: Endpoint) -> Endpoint:
         for spelling in SPELLINGS:
@@ -58,47 +48,58 @@ def _read(path: str, spelled: str) -> Callable[[Endpoint], Endpoint]:
                 include_in_schema=not spelling,
                 response_model=None,
             )
-            router.add_api_route(
-                full_path,
-                endpoint,
-                methods=["HEAD"],
-                include_in_schema=False,
-                response_model=None,
-            )
         return endpoint
 
     return register
 
 
+def _parameters(request: Request, rows: Sequence[Parameter]) -> Parameters:
+    return Parameters(request.query_params.multi_items(), rows)
+
+
 @_read("/conversation", "conversation")
-def list_conversations(request: Request, snapshot: Current) -> Response:
+def list_conversations(request: Request, snapshot: Asked) -> Response:
     """List conversations, the newest first."""
-    parameters = Parameters(request.query_params.multi_items(), FILTERS, UNAVAILABLE)
-    page = conversations.many(snapshot, parameters)
-    return success(request, snapshot, content(page.items, pagination=page.pagination))
+    parameters = _parameters(request, conversations.LIST)
+    clock = clock_of(snapshot, parameters.option("zone", ""))
+    page = conversations.many(snapshot, clock, parameters)
+    about = {"zone": clock.zone}
+    return success(
+        request,
+        snapshot,
+        content(snapshot, page.items, about=about, pagination=page.pagination),
+    )
 
 
 @_read("/conversation/{id:text}", "conversation")
 async def show_conversation(
-    request: Request, snapshot: Current, id: Annotated[str, Path()]
+    request: Request, snapshot: Asked, id: Annotated[str, Path()]
 ) -> Response:
     """Show the conversation that an id leads to."""
-    parameters = Parameters(request.query_params.multi_items(), (SOURCE_FIELD,))
-    parameters.plain_flag("formatHistory")
-    parameters.plain_flag("full")
+    parameters = _parameters(request, conversations.DETAIL)
     # A look-up costs its planning and little else, so requests that come together share theirs.
-    found = await snapshot.once(_together).ask((id, parameters.source()))
+    zone = parameters.option("zone", "")
+    found = await snapshot.once(_together).ask((zone, id, parameters.source()))
     if isinstance(found, RefusedError):
         raise found
     return success(request, snapshot, found)
 
 
-def _together(snapshot: Snapshot) -> Batches[tuple[str, str], Content | RefusedError]:
-    def answer(ids: Sequence[tuple[str, str]]) -> list[Content | RefusedError]:
-        return [
-            found if isinstance(found, RefusedError) else content(found)
-            for found in conversations.each(snapshot, ids)
-        ]
+def _together(snapshot: Snapshot) -> Batches[tuple[str, str, str], Content | RefusedError]:
+    def answer(asked: Sequence[tuple[str, str, str]]) -> list[Content | RefusedError]:
+        made: dict[tuple[str, str, str], Content | RefusedError] = {}
+        for zone in dict.fromkeys(zone for zone, _, _ in asked):
+            clock = clock_of(snapshot, zone)
+            mine = [each for each in asked if each[0] == zone]
+            found = conversations.each(snapshot, clock, [(id, source) for _, id, source in mine])
+            about = {"zone": clock.zone}
+            for each, document in zip(mine, found, strict=True):
+                made[each] = (
+                    document
+                    if isinstance(document, RefusedError)
+                    else content(snapshot, document, about=about)
+                )
+        return [made[each] for each in asked]
 
     return Batches(answer, at_once=ANSWERED_AT_ONCE, most=MOST_LOOKED_UP)
 
@@ -106,13 +107,57 @@ def _together(snapshot: Snapshot) -> Batches[tuple[str, str], Content | RefusedE
 @_read("/changes", "changes")
 def list_changes(request: Request, snapshot: Current) -> Response:
     """List what changed behind a cursor."""
-    found = changes.changes(snapshot, Parameters(request.query_params.multi_items()))
-    return success(request, snapshot, content(found.items, pagination=found.pagination))
+    found = changes.changes(snapshot, _parameters(request, changes.PARAMETERS))
+    items = [with_numbers(snapshot, item) for item in found.items]
+    return success(request, snapshot, content(snapshot, items, pagination=found.pagination))
 
 
 @_read("/statistic", "statistic")
-def show_statistic(request: Request, snapshot: Current) -> Response:
+def show_statistic(request: Request, snapshot: Asked) -> Response:
     """Show the platform's indicators."""
-    parameters = Parameters(request.query_params.multi_items(), statistic.FILTERS)
-    question = statistic.read(parameters, snapshot)
-    return success(request, snapshot, content(statistic.statistic(snapshot, question)))
+    question = statistic.read(_parameters(request, statistic.PARAMETERS), snapshot)
+    found = statistic.statistic(snapshot, question)
+    if isinstance(found, list):
+        found = [with_numbers(snapshot, figures) for figures in found]
+    about = {"unavailable": question.unavailable} if question.unavailable else None
+    return success(request, snapshot, content(snapshot, found, about=about))
+
+
+def _add_unknowable(path: str, reason: str) -> None:
+    def refuse() -> Response:
+        raise RefusedError(f"'{name}' is not available. {reason}")
+
+    name = path.partition("/{")[0].strip("/") + path.partition("}")[2]
+    refuse.__doc__ = f"Say why there is no {name}."
+    _read(path, path.split("/")[1])(refuse)
+
+
+def _add(resource: Resource) -> None:
+    def show_list(request: Request, snapshot: Asked) -> Response:
+        parameters = _parameters(request, resource.list_rows)
+        clock = clock_of(snapshot, parameters.option("zone", ""))
+        page = resources.many(snapshot, clock, resource, parameters)
+        about = {"zone": clock.zone}
+        return success(
+            request,
+            snapshot,
+            content(snapshot, page.items, about=about, pagination=page.pagination),
+        )
+
+    def show_one(request: Request, snapshot: Asked, id: Annotated[str, Path()]) -> Response:
+        parameters = _parameters(request, resource.detail_rows)
+        clock = clock_of(snapshot, parameters.option("zone", ""))
+        found = resources.one(snapshot, clock, resource, id, parameters)
+        return success(request, snapshot, content(snapshot, found, about={"zone": clock.zone}))
+
+    show_list.__doc__ = f"{resource.title}."
+    show_one.__doc__ = f"Show the {resource.name} of an id."
+    _read(f"/{resource.name}", resource.name)(show_list)
+    _read(f"/{resource.name}/{{id:text}}", resource.name)(show_one)
+
+
+# First: an id may have a slash in it.
+for _path, _reason in resources.UNKNOWABLE.items():
+    _add_unknowable(_path, _reason)
+for _resource in resources.RESOURCES:
+    _add(_resource)

@@ -6,5 +6,5 @@ puts it into a file, `log` holds the tables of the conversation log.
 Does not belong here: which conversations (`filters`), pages.
 
 A page that exports a small table of its own answers with
-`stream.export(request, snapshot, [jobs.Table("statistics", sql, values)], format_name, name)`.
+`stream.export(request, snapshot, [Table("statistics", sql, values)], format_name, name)`.
 """

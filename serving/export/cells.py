@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from throughline.engine.sql import identifier
+
 LIST_SEPARATOR = " > "
 LONGEST_CELL = 32_767
 # Excel's calendar is right from this day on (it has a 29 February 1900), and ends with 9999.
@@ -38,12 +40,13 @@ _INTEGERS = (
 _WIDE_INTEGERS = ("BIGINT", "HUGEINT", "UBIGINT", "UHUGEINT")
 # What is written as text.
 _TEXTS = ("text", "list", "other")
+ZONED = "TIMESTAMP WITH TIME ZONE"
 _MOMENTS = (
     "TIMESTAMP",
     "TIMESTAMP_S",
     "TIMESTAMP_MS",
     "TIMESTAMP_NS",
-    "TIMESTAMP WITH TIME ZONE",
+    ZONED,
 )
 
 
@@ -77,13 +80,20 @@ class Column:
         return {"DATE": "day", "BOOLEAN": "boolean"}.get(self.type, "other")
 
     @property
+    def heading(self) -> str:
+        """The name for a sheet, whose moments have no zone and are written in UTC."""
+        return f"{self.name} (UTC)" if self.kind == "moment" else self.name
+
+    @property
     def quoted(self) -> str:
         """The name as SQL reads it."""
-        return '"' + self.name.replace('"', '""') + '"'
+        return identifier(self.name)
 
 
 def raw(column: Column) -> str:
-    """For Parquet: the value itself."""
+    """For Parquet: the value itself; a moment says that it is one of UTC."""
+    if column.kind == "moment" and column.type != ZONED:
+        return f"timezone('UTC', {column.quoted}) as {column.quoted}"
     return column.quoted
 
 

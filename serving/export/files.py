@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from orchestration.settings import REPOSITORY
-from serving.export.jobs import Job, Table
+from serving.export.jobs import Job
 from serving.export.stream import COMMAND, worker_environment
+from serving.queries.table import Table
+from throughline.engine.files import replacing
+from throughline.settings import REPOSITORY
 
 
 class ExportFailedError(RuntimeError):
@@ -40,10 +42,10 @@ def write_file(
     Raises:
         ExportFailedError: it could not be written; `target` is as it was.
     """
-    part = target.with_name(f".{target.name}.part")
     job = Job(database=database, format=format_name, tables=tables, spill_dir=target.parent)
     try:
         with (
+            replacing(target) as part,
             tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as spill,
             part.open("wb") as out,
         ):
@@ -57,11 +59,8 @@ def write_file(
                 timeout=seconds,
                 check=False,
             )
-        if done.returncode:
-            kind = done.stderr.decode("utf-8", "replace").strip() or f"status {done.returncode}"
-            raise ExportFailedError(f"{target}: {kind}")
-        part.replace(target)
+            if done.returncode:
+                kind = done.stderr.decode("utf-8", "replace").strip() or f"status {done.returncode}"
+                raise ExportFailedError(f"{target}: {kind}")
     except subprocess.TimeoutExpired:
         raise ExportFailedError(f"{target}: it took longer than {seconds} s") from None
-    finally:
-        part.unlink(missing_ok=True)

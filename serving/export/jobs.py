@@ -6,12 +6,15 @@ Belongs here: the description of a job. Does not belong here: running it, HTTP.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from serving.queries.table import Table
+from serving.scopes import EVERYTHING, Scope
 
 
 @dataclass(frozen=True)
@@ -55,23 +58,6 @@ ZIP = Format("zip", "ZIP", "application/zip")
 
 
 @dataclass(frozen=True)
-class Table:
-    """One table of an export.
-
-    Attributes:
-        name: of the file inside a zip and of the sheet.
-        sql: a query of the snapshot with named parameters (`$name`).
-        values: a value for every named parameter: text, numbers, days, moments, lists of text.
-        order: columns of the result to sort by; empty when the query comes in its order by itself.
-    """
-
-    name: str
-    sql: str
-    values: Mapping[str, Any] = field(default_factory=dict)
-    order: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
 class Job:
     """One export. Several tables come as one zip, with one file each.
 
@@ -81,6 +67,7 @@ class Job:
         tables: at least one.
         spill_dir: an existing folder for what does not fit into memory.
         memory_limit: DuckDB's.
+        scope: what may be read.
     """
 
     database: Path
@@ -88,6 +75,7 @@ class Job:
     tables: Sequence[Table]
     spill_dir: Path
     memory_limit: str = "1GB"
+    scope: Scope = EVERYTHING
 
     @property
     def file_format(self) -> Format:
@@ -102,11 +90,14 @@ class Job:
                 "format": self.format,
                 "spill_dir": str(self.spill_dir),
                 "memory_limit": self.memory_limit,
+                "sources": list(self.scope.sources),
+                "projects": list(self.scope.projects),
                 "tables": [
                     {
                         "name": table.name,
                         "sql": table.sql,
                         "order": list(table.order),
+                        "is_ordered": table.is_ordered,
                         "values": {name: _packed(each) for name, each in table.values.items()},
                     }
                     for table in self.tables
@@ -126,12 +117,14 @@ class Job:
                     name=table["name"],
                     sql=table["sql"],
                     order=table["order"],
+                    is_ordered=table["is_ordered"],
                     values={name: _unpacked(each) for name, each in table["values"].items()},
                 )
                 for table in read["tables"]
             ],
             spill_dir=Path(read["spill_dir"]),
             memory_limit=read["memory_limit"],
+            scope=Scope(tuple(read["sources"]), tuple(read["projects"])),
         )
 
 

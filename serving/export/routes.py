@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from serving import filters, i18n
+from serving import filters, parameters
 from serving.export import log, stream
+from serving.export.jobs import FORMATS
 from serving.filters import Filter
+from serving.parameters import NotUnderstoodError, Parameter, choice
+from serving.scopes import Scope
 from serving.snapshot import Snapshot
 from serving.web import current_snapshot
 
 router = APIRouter(include_in_schema=False)
 
-UNKNOWN_GRAIN = i18n.mark("The grain of an export is conversation, contact or both.")
-UNREADABLE = i18n.mark("A filter of this export cannot be read: nothing is exported.")
+# What an export takes beside what it is of.
+FORMAT = Parameter("format", choice(FORMATS))
+PARAMETERS = (*filters.PARAMETERS, FORMAT, Parameter("grain", choice(log.GRAINS)))
 
 
 @router.get("/conversations/export")
@@ -29,25 +33,26 @@ def export_conversations(
     """The conversations of a filter, their contacts, or both.
 
     Raises:
-        HTTPException: 400. A filter that cannot be read would export more than was asked for.
+        NotUnderstoodError: something of it cannot be read, and would export more than was asked.
     """
-    parameters = request.query_params
-    wanted, problems = filters.read(parameters.multi_items())
-    if problems:
-        raise HTTPException(400, UNREADABLE)
-    grain = parameters.get("grain") or "conversation"
-    if grain not in log.GRAINS:
-        raise HTTPException(400, UNKNOWN_GRAIN)
+    given = request.query_params.multi_items()
+    wanted, problems = filters.read(given)
+    values, more = parameters.read(PARAMETERS, given)
+    if problems or more:
+        raise NotUnderstoodError(problems or more)
+    grain = values.get("grain", "conversation")
     return stream.export(
         request,
         snapshot,
-        log.tables(wanted, grain),
-        parameters.get("format") or "csv",
-        _name(wanted, grain),
+        log.tables(wanted, grain, in_order=snapshot.is_in_order),
+        values.get("format", "csv"),
+        _name(wanted, grain, snapshot.scope),
     )
 
 
-def _name(wanted: Filter, grain: str) -> str:
-    what = "contacts" if grain == "contact" else "conversations"
+def _name(wanted: Filter, grain: str, scope: Scope) -> str:
+    what = {"contact": "contacts", "conversation": "conversations"}.get(grain, "log")
     days = [day.isoformat() for day in (wanted.first_day, wanted.last_day) if day]
-    return "-".join(["throughline", what, *days])
+    name = "-".join(["throughline", what, *days])
+    rest = [pair for pair in wanted.pairs() if pair[0] not in ("from", "to")]
+    return stream.told_apart(name, scope, rest)

@@ -3,20 +3,22 @@
 Belongs here: the worker process of an answer, its limits, the headers.
 Does not belong here: what is exported, making the file.
 
-The server holds one chunk at a time and reads the next when the client has taken it. When the
-client goes away, or time is up, the worker is killed. When the worker fails after the first byte,
-the connection is broken off, so that nobody takes a part for the whole.
+The server holds one chunk at a time and reads the next when the client has taken it; meanwhile its
+worker does nothing, and its place is free for another. When the client goes away, or reads too
+slowly (`serving.connections`), or time is up, the worker is killed. When the worker fails after the
+first byte, the connection is broken off, so that nobody takes a part for the whole.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,13 +26,17 @@ from fastapi import HTTPException, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from orchestration.settings import REPOSITORY, ServingSettings
-from serving import i18n
-from serving.export.jobs import FORMATS, Job, Table
+from serving import i18n, scopes
+from serving.export.jobs import FORMATS, Job
+from serving.queries.table import Table
 from serving.snapshot import QueryTooLongError, Snapshot
+from throughline.settings import REPOSITORY, ServingSettings
 
 CHUNK = 256 * 1024
 AT_ONCE = 2
+# More may wait for clients that read slowly: they take memory and hardly any time.
+WAITING = 4
+PATIENCE = 1.0
 RETRY_SECONDS = 30
 COMMAND = (sys.executable, "-m", "serving.export.worker")
 OUT_OF_MEMORY = 3
@@ -53,15 +59,42 @@ class Exports:
     def __init__(self, settings: ServingSettings) -> None:
         self.spill_dir = settings.spill_dir
         self.seconds = settings.export_seconds
-        self._free = threading.BoundedSemaphore(AT_ONCE)
+        self.working = threading.BoundedSemaphore(AT_ONCE)
+        self.waiting = threading.BoundedSemaphore(WAITING)
+
+
+class _Place:
+    """The place of an export: among those that work, or those that wait for their client."""
+
+    def __init__(self, exports: Exports) -> None:
+        self._exports = exports
+        self._held: threading.BoundedSemaphore | None = None
 
     def take(self) -> bool:
-        """Take a place; False when there is none."""
-        return self._free.acquire(blocking=False)
+        """Take a place among those that work; False when there is none."""
+        return self._move(self._exports.working)
+
+    def leave(self) -> bool:
+        """Go to those that wait; False when there is no room: then the place is kept."""
+        return self._move(self._exports.waiting)
+
+    async def come_back(self) -> None:
+        """Take a place among those that work again, as soon as there is one."""
+        while not self.take():
+            await asyncio.sleep(0.05)
 
     def give_back(self) -> None:
-        """Give the place back."""
-        self._free.release()
+        """Give the place back, whichever it is."""
+        if self._held is not None:
+            self._held.release()
+            self._held = None
+
+    def _move(self, to: threading.BoundedSemaphore) -> bool:
+        if not to.acquire(blocking=False):
+            return False
+        self.give_back()
+        self._held = to
+        return True
 
 
 def export(
@@ -83,9 +116,28 @@ def export(
         raise HTTPException(400, UNKNOWN_FORMAT)
     exports: Exports = request.app.state.exports
     job = Job(
-        database=snapshot.path, format=format_name, tables=tables, spill_dir=exports.spill_dir
+        database=snapshot.path,
+        format=format_name,
+        tables=tables,
+        spill_dir=exports.spill_dir,
+        scope=snapshot.scope,
     )
     return _ExportResponse(exports, job, file_name(name, snapshot.version, job))
+
+
+def told_apart(name: str, scope: scopes.Scope, asked: Iterable[object]) -> str:
+    """A name that ends differently for each question whose answer the name alone does not tell.
+
+    Args:
+        name: what the name tells already.
+        scope: whose rows are in the answer.
+        asked: what else was asked for; nothing is added when there is neither.
+    """
+    rest = [*asked, *scope.sources, *scope.projects]
+    if not rest:
+        return name
+    digest = hashlib.blake2b(repr(rest).encode(), digest_size=4).hexdigest()
+    return f"{name}-{digest}"
 
 
 def file_name(name: str, version: str, job: Job) -> str:
@@ -110,18 +162,24 @@ class _ExportResponse(Response):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._exports.take():
+        if scope["state"]["is_head"]:
+            await self._start(send)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        place = _Place(self._exports)
+        if not place.take():
             raise HTTPException(429, TOO_MANY, headers={"Retry-After": str(RETRY_SECONDS)})
         try:
             # A killed worker leaves what it spilled: the folder goes with it.
             with tempfile.TemporaryDirectory(
                 prefix="export-", dir=self._exports.spill_dir, ignore_cleanup_errors=True
             ) as spill:
-                await self._stream(replace(self._job, spill_dir=Path(spill)), receive, send)
+                job = replace(self._job, spill_dir=Path(spill))
+                await self._stream(job, place, receive, send)
         finally:
-            self._exports.give_back()
+            place.give_back()
 
-    async def _stream(self, job: Job, receive: Receive, send: Send) -> None:
+    async def _stream(self, job: Job, place: _Place, receive: Receive, send: Send) -> None:
         process = await asyncio.create_subprocess_exec(
             *COMMAND,
             stdin=asyncio.subprocess.PIPE,
@@ -141,7 +199,7 @@ class _ExportResponse(Response):
                     if not started:
                         started = True
                         await self._start(send)
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    await _pass_on(chunk, place, send)
                 status = await process.wait()
         except TimeoutError:
             if started:
@@ -166,6 +224,21 @@ class _ExportResponse(Response):
         await send(
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         )
+
+
+async def _pass_on(chunk: bytes, place: _Place, send: Send) -> None:
+    """Send a chunk. While the client does not take it, another export can have the place."""
+    sending = asyncio.ensure_future(
+        send({"type": "http.response.body", "body": chunk, "more_body": True})
+    )
+    try:
+        await asyncio.wait({sending}, timeout=PATIENCE)
+        if not sending.done() and place.leave():
+            await asyncio.wait({sending})
+            await place.come_back()
+        await sending
+    finally:
+        sending.cancel()
 
 
 async def _hand_over(process: asyncio.subprocess.Process, job: Job) -> None:

@@ -23,11 +23,15 @@ import duckdb
 
 from serving.export import cells, xlsx, zipped
 from serving.export.cells import Column
-from serving.export.jobs import FORMATS, Job, Table
+from serving.export.jobs import FORMATS, Job
+from serving.queries.table import Table
+from serving.scopes import confine
+from throughline.engine import Limits, attached, seal
 
 CHUNK = 1 << 20
 # With it Excel reads accents right; pandas, DuckDB and others know and skip it.
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_PUBLISHED, _MINE = "snapshot", "scoped"
 _MOMENT = "timestampformat '%Y-%m-%dT%H:%M:%S.%fZ'"
 _OPTIONS = {
     "csv": f"format csv, header true, new_line '\r\n', {_MOMENT}",
@@ -151,21 +155,14 @@ class _Copy:
 
 
 def _connect(job: Job, target: str) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(
-        str(job.database),
-        read_only=True,
-        config={
-            "memory_limit": job.memory_limit,
-            "threads": FORMATS[job.format].threads,
-            "temp_directory": str(job.spill_dir),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        },
-    )
-    connection.execute("set global TimeZone = 'UTC'")
-    connection.execute(f"set allowed_paths = ['{target}']")
-    connection.execute("set enable_external_access = false")
-    connection.execute("set lock_configuration = true")
+    limits = Limits(job.memory_limit, FORMATS[job.format].threads, job.spill_dir)
+    connection = attached(job.database, limits, catalog=_PUBLISHED)
+    catalog = _PUBLISHED
+    if job.scope.is_bound:
+        catalog = _MINE
+        confine(connection, _PUBLISHED, catalog, job.scope)
+    connection.execute(f"use {catalog}")
+    seal(connection, outlets=[target])
     return connection
 
 
@@ -180,7 +177,8 @@ def _copy_sql(job: Job, table: Table, columns: Sequence[Column], target: str) ->
     else:
         shown = ", ".join(map(_CELLS[job.format], columns))
     asked = f"({table.sql})"
-    if table.order:
+    # What a bound key reads are views, which promise no order.
+    if table.order and not (table.is_ordered and not job.scope.is_bound):
         # Sorted before it is made into text: the rows are narrower then.
         keys = ", ".join(Column(name, "").quoted for name in table.order)
         asked = f"(select * from {asked} as asked order by {keys})"

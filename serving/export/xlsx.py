@@ -141,10 +141,10 @@ def _head(columns: Sequence[Column], *, first: bool) -> str:
     widths = "".join(
         f'<col min="{number}" max="{number}" width="{width}" customWidth="1"/>'
         for number, column in enumerate(columns, 1)
-        if (width := max(_WIDTHS.get(column.kind, 12), min(len(column.name) + 3, 30)))
+        if (width := max(_WIDTHS.get(column.kind, 12), min(len(column.heading) + 3, 30)))
     )
     header = "".join(
-        f'<c s="3" t="inlineStr"><is><t xml:space="preserve">{escape(column.name)}</t></is></c>'
+        f'<c s="3" t="inlineStr"><is><t xml:space="preserve">{escape(column.heading)}</t></is></c>'
         for column in columns
     )
     selected = ' tabSelected="1"' if first else ""

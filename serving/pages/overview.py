@@ -11,13 +11,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from serving import conversation_queries as queries
-from serving import labels
-from serving.conversation_queries import Key, directory
+from serving import addresses, labels
 from serving.filters import Filter
+from serving.queries.conversation import contacts
+from serving.queries.directory import directory
+from serving.queries.ids import Key
 from serving.reports import periods, question
+from serving.reports.answer import report
 from serving.reports.measures import KINDS
-from serving.reports.reading import Reader
+from serving.reports.reading import Reading
 from serving.snapshot import Row, Snapshot
 from serving.web import current_snapshot, page
 
@@ -38,8 +40,9 @@ def overview(
         for name in ("statistics", "contacts"):
             first = periods.start_of("month", extent.first)
             asked = question.usual(question.Question(KINDS[name], "month", first, first), extent)
+            asked, _ = question.held_to(snapshot.scope, asked)
             reports.append(
-                {"report": Reader(snapshot, extent, asked).report(), "address": asked.address()}
+                {"report": report(Reading(snapshot, extent, asked)), "address": asked.address()}
             )
         example = _example(snapshot, asked.last, periods.last_day("month", asked.last))
     return page(
@@ -49,13 +52,15 @@ def overview(
         reports=reports,
         example=example,
         open=_open(snapshot),
+        waiting=_waiting(snapshot),
         newest=_newest(snapshot),
         fresh=_fresh(snapshot),
         findings=_findings(snapshot),
         names=directory(snapshot),
         labels=labels,
-        address=queries.address,
-        open_link="/conversations?" + Filter(flags={"closed": False}).query(),
+        address=addresses.conversation,
+        open_link=addresses.log(Filter(status="open").query()),
+        waiting_link=addresses.log(Filter(status="waiting").query()),
     )
 
 
@@ -82,7 +87,7 @@ def _example(snapshot: Snapshot, first: date, last: date) -> dict[str, Any] | No
     if row is None:
         return None
     key = Key(row["conversation_id"], row["started_at"])
-    return {"conversation": row, "contacts": queries.contacts(snapshot, key)}
+    return {"conversation": row, "contacts": contacts(snapshot, key)}
 
 
 _LISTED = """
@@ -97,12 +102,47 @@ def _open(snapshot: Snapshot) -> dict[str, Any]:
         f"""
         select {_LISTED}, count(*) over () as open_count
         from marts.conversations
-        where not is_closed
+        where not is_closed and not is_waiting
         order by started_at, conversation_id
         limit {LISTED}
         """
     )
     return {"count": rows[0]["open_count"] if rows else 0, "rows": rows}
+
+
+def _waiting(snapshot: Snapshot) -> dict[str, Any]:
+    """How many conversations wait, and those that wait for longest, by their last end."""
+    rows = snapshot.rows(
+        f"""
+        with waiting as (
+            select {_LISTED} from marts.conversations where is_waiting
+        ),
+
+        ends as (
+            select
+                contacts.conversation_started_at,
+                contacts.conversation_id,
+                max(contacts.ended_at) as waiting_since
+            from marts.contacts as contacts
+            inner join waiting
+                on contacts.conversation_started_at = waiting.started_at
+                and contacts.conversation_id = waiting.conversation_id
+            group by contacts.conversation_started_at, contacts.conversation_id
+        )
+
+        select
+            waiting.*,
+            ends.waiting_since,
+            count(*) over () as waiting_count
+        from waiting
+        left join ends
+            on waiting.started_at = ends.conversation_started_at
+            and waiting.conversation_id = ends.conversation_id
+        order by ends.waiting_since, waiting.conversation_id
+        limit {LISTED}
+        """
+    )
+    return {"count": rows[0]["waiting_count"] if rows else 0, "rows": rows}
 
 
 def _newest(snapshot: Snapshot) -> list[Row]:

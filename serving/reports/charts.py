@@ -20,7 +20,7 @@ from serving.reports.measures import Measure
 COLOURS = ("#2f6fd0", "#d9822b", "#2f9e6e", "#a855b8")
 INK, MUTED, LINE = "#1a1f2b", "#545c6b", "#dcdfe6"
 WIDTH, HEIGHT = 440, 190
-LEFT, RIGHT, TOP, BOTTOM = 58, 10, 12, 26
+LEFT, RIGHT, TOP, BOTTOM = 76, 26, 12, 26
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,17 @@ class Chart:
         return ticks(min([0.0, *found]), max([0.0, *found]), self.measure.kind)
 
     @property
+    def axis_labels(self) -> list[str]:
+        """How the axis names its values: no two of them alike."""
+        axis = self.axis
+        step = axis[1] - axis[0]
+        if self.measure.kind == "seconds":
+            return [i18n.short_duration(tick, step) for tick in axis]
+        if self.measure.kind == "share":
+            return [i18n.percent(tick, _decimals(step * 100)) for tick in axis]
+        return [i18n.number(tick, _decimals(step)).replace("-", "\u2212") for tick in axis]
+
+    @property
     def options(self) -> dict[str, Any]:
         """What the page's script draws: options of ECharts."""
         units = {"share": "share", "seconds": "seconds"}
@@ -101,8 +112,9 @@ class Chart:
             "throughline": {
                 "unit": units.get(self.measure.kind),
                 "digits": digits.get(self.measure.kind, 0),
+                "axis": self.axis_labels,
             },
-            "grid": {"left": 6, "right": 14, "top": 12, "bottom": 4, "containLabel": True},
+            "grid": {"left": 6, "right": 26, "top": 12, "bottom": 4, "containLabel": True},
             "tooltip": {"trigger": "axis"},
             "xAxis": {"type": "category", "data": list(self.labels)},
             "yAxis": {
@@ -188,14 +200,13 @@ class _Drawing:
             '<text x="{:.1f}" y="{:.1f}" font-size="11" fill="{}" text-anchor="{}">{}</text>'
         )
         parts = []
-        for tick in self._ticks:
+        for tick, shown in zip(self._ticks, self._chart.axis_labels, strict=True):
             y = self._y(tick)
             parts.append(
                 Markup('<path d="M{} {:.1f}H{}" stroke="{}" fill="none"/>').format(
                     LEFT, y, WIDTH - RIGHT, INK if tick == 0 else LINE
                 )
             )
-            shown = self._short(tick)
             parts.append(text.format(LEFT - 6, y + 4, MUTED, "end", shown))
         labels = self._chart.labels
         every = max(1, math.ceil(len(labels) / 6))
@@ -203,13 +214,6 @@ class _Drawing:
             label = labels[place] + ("*" if place in self._chart.incomplete else "")
             parts.append(text.format(self._x(place), HEIGHT - 8, MUTED, "middle", label))
         return parts
-
-    def _short(self, tick: float) -> str:
-        if self._chart.measure.kind == "share":
-            return i18n.percent(tick, 0)
-        if self._chart.measure.kind == "seconds":
-            return _short_duration(tick)
-        return i18n.number(tick, 0 if float(tick).is_integer() else 1)
 
     def _bars(self, series: Series, colour: str, number: int, count: int) -> list[Markup]:
         slot = (WIDTH - LEFT - RIGHT) / len(self._chart.labels)
@@ -257,7 +261,7 @@ class _Drawing:
 
     def _title(self, series: Series, place: int) -> str:
         shown = self._chart.show(series.values[place])
-        return f"{self._chart.periods[place]} · {series.label}: {shown}"
+        return f"{self._chart.periods[place]} · {i18n.titled(series.label)} {shown}"
 
 
 def ticks(low: float, high: float, kind: str) -> list[float]:
@@ -280,15 +284,9 @@ def ticks(low: float, high: float, kind: str) -> list[float]:
     return [number * step for number in range(first, last + 1)]
 
 
-def _short_duration(seconds: float) -> str:
-    if seconds == 0:
-        return "0"
-    day = "j" if i18n.language() == "fr" else "d"
-    for size, unit in ((86400, day), (3600, "h"), (60, "min"), (1, "s")):
-        if abs(seconds) >= size:
-            amount = seconds / size
-            return f"{i18n.number(amount, 0 if amount.is_integer() else 1)}\u00a0{unit}"
-    return f"{i18n.number(seconds, 1)}\u00a0s"
+def _decimals(step: float) -> int:
+    """How many decimals tell apart values that are so far from each other."""
+    return next((places for places in range(6) if abs(step - round(step, places)) < step / 100), 6)
 
 
 def legend(chart: Chart) -> list[tuple[str, str]]:

@@ -16,10 +16,14 @@ from datetime import date
 from serving import i18n, web
 from serving.i18n import gettext
 from serving.reports import charts, periods, question
+from serving.reports.answer import report
 from serving.reports.measures import KINDS, Kind
+from serving.reports.notes import remarks
 from serving.reports.periods import Extent
 from serving.reports.question import Question
-from serving.reports.reading import Reader, Table
+from serving.reports.reading import Reading
+from serving.reports.shown import Table
+from serving.reports.table import table
 from serving.snapshot import Snapshot
 
 # The dimensions that a copy shows beside the periods: few rows each, and nobody's own figures.
@@ -76,7 +80,7 @@ def render(snapshot: Snapshot, extent: Extent, kind: Kind, grain: str, language:
             .get_template("report_copy.html")
             .render(
                 kind=kind,
-                report=Reader(snapshot, extent, asked).report(links_wanted=False),
+                report=report(Reading(snapshot, extent, asked), links_wanted=False),
                 sections=list(_sections(snapshot, extent, asked)),
                 snapshot=snapshot,
                 legend=charts.legend,
@@ -89,14 +93,14 @@ def render(snapshot: Snapshot, extent: Extent, kind: Kind, grain: str, language:
 
 def _sections(snapshot: Snapshot, extent: Extent, asked: Question) -> Iterator[Section]:
     for each in asked.kind.sets:
-        reader = Reader(snapshot, extent, replace(asked, columns=each.name))
+        reading = Reading(snapshot, extent, replace(asked, columns=each.name))
         yield Section(
             gettext("%(columns)s, by period") % {"columns": gettext(each.label)},
-            reader.table(links_wanted=False),
-            tuple(reader.remarks()),
+            table(reading, links_wanted=False),
+            tuple(remarks(reading)),
         )
     for dimension in DIMENSIONS:
         if dimension in asked.kind.dimensions:
-            reader = Reader(snapshot, extent, replace(asked, dimension=dimension))
-            table = reader.table(links_wanted=False)
-            yield Section(table.caption, table, tuple(reader.remarks()))
+            reading = Reading(snapshot, extent, replace(asked, dimension=dimension))
+            shown = table(reading, links_wanted=False)
+            yield Section(shown.caption, shown, tuple(remarks(reading)))

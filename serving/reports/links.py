@@ -1,4 +1,4 @@
-"""From a figure to the conversations behind it.
+"""From a figure to the rows behind it: conversations, or contacts.
 
 Belongs here: the filter of the log for a row and a measure of a report, and for a cause of the
 difference between the reports. Does not belong here: the conditions themselves (`filters`).
@@ -6,16 +6,32 @@ difference between the reports. Does not belong here: the conditions themselves 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from serving.filters import LONGEST_VALUE, NONE, Filter
+from serving import addresses
+from serving.filters import NONE, Filter
+from serving.parameters import LONGEST_VALUE
 from serving.reports.measures import Measure
 from serving.reports.periods import last_day
 
-LOG = "/conversations"
+# What asks for the row of a dimension. Of contacts it is the contact's own, which can differ from
+# its conversation's.
+_OF_CONVERSATIONS = {
+    "project": "project",
+    "channel": "channel",
+    "automation_level": "automation",
+    "agent": "agents",
+    "group": "groups",
+}
+_OF_CONTACTS = {
+    "project": "contact_projects",
+    "channel": "contact_channels",
+    "agent": "agents",
+    "agent_kind": "contact_kinds",
+    "group": "groups",
+}
 
 
 @dataclass(frozen=True)
@@ -40,51 +56,29 @@ def behind(
         measure: the figure; the whole row when not given.
 
     Returns:
-        None when an address cannot ask for the row: its value is too long, or reads as another.
+        None when the log has no rows for the figure, or an address cannot ask for the row: its
+        value is too long, or reads as another.
     """
+    if measure is not None and measure.behind is None:
+        return None
     if any(value is not None and not _can_be_asked(value) for value in (key.source, key.value)):
         return None
-    more: dict[str, Any] = dict(measure.behind) if measure else {}
-    columns: dict[str, tuple[str, ...]] = {}
+    asked: dict[str, Any] = dict(measure.behind or {}) if measure else {}
     if key.source is not None:
-        columns["source"] = (key.source,)
+        asked["source"] = (key.source,)
     wanted = (NONE if key.value is None else key.value,)
+    end = last_day(grain, start)
     if report == "contacts":
-        made = _of_contacts(key.dimension, wanted, more)
-        made = replace(made, contact_first_day=start, contact_last_day=last_day(grain, start))
-        return replace(made, columns={**columns, **more.get("columns", {})})
-    names = {"project": "project", "channel": "channel", "automation_level": "automation"}
-    if key.dimension in names:
-        columns[names[key.dimension]] = wanted
-    for name, values in more.pop("columns", {}).items():
-        if columns.get(name, values) != values:
+        if key.dimension in _OF_CONTACTS:
+            asked[_OF_CONTACTS[key.dimension]] = wanted
+        return Filter(rows="contacts", contact_first_day=start, contact_last_day=end, **asked)
+    if key.dimension in _OF_CONVERSATIONS:
+        field = _OF_CONVERSATIONS[key.dimension]
+        if asked.get(field, wanted) != wanted:
             # A figure that is nothing in this row, such as the fully automated among the others.
             return None
-        columns[name] = values
-    if key.dimension == "agent":
-        more["agents"] = wanted
-    if key.dimension == "group":
-        more["groups"] = wanted
-    return Filter(
-        on="closed", first_day=start, last_day=last_day(grain, start), columns=columns, **more
-    )
-
-
-def _of_contacts(dimension: str, wanted: tuple[str, ...], more: Mapping[str, Any]) -> Filter:
-    """What is asked of the contact itself, which can differ from its conversation."""
-    fields = {
-        "project": "contact_projects",
-        "channel": "contact_channels",
-        "agent": "agents",
-        "agent_kind": "contact_kinds",
-        "group": "groups",
-    }
-    asked = dict(more)
-    if dimension in fields:
-        name = fields[dimension]
-        # A measure of people's contacts, in the row of one kind: that kind alone.
-        asked[name] = wanted
-    return Filter(**asked)
+        asked[field] = wanted
+    return Filter(on="closed", first_day=start, last_day=end, **asked)
 
 
 def _can_be_asked(value: str) -> bool:
@@ -94,7 +88,7 @@ def _can_be_asked(value: str) -> bool:
 def cause(name: str, grain: str, start: date, source: str | None) -> Filter | None:
     """The filter of the conversations that a cause of the difference concerns."""
     end = last_day(grain, start)
-    made = Filter(columns={"source": (source,)} if source else {})
+    made = Filter(rows="contacts", source=(source,) if source else ())
     started = replace(made, contact_first_day=start, contact_last_day=end)
     closed = replace(made, on="closed", first_day=start, last_day=end)
     try:
@@ -102,7 +96,8 @@ def cause(name: str, grain: str, start: date, source: str | None) -> Filter | No
     except OverflowError:
         return None
     return {
-        "still_open": replace(started, flags={"closed": False}),
+        "still_open": replace(started, closed=False, waiting=False),
+        "waiting": replace(started, waiting=True),
         "closed_in_later_period": replace(started, on="closed", first_day=after),
         "closed_in_earlier_period": replace(started, on="closed", last_day=before),
         "started_in_earlier_period": replace(closed, contact_last_day=before),
@@ -112,4 +107,4 @@ def cause(name: str, grain: str, start: date, source: str | None) -> Filter | No
 
 def address(filter_: Filter | None) -> str | None:
     """The address of the log for a filter."""
-    return f"{LOG}?{filter_.query()}" if filter_ else None
+    return addresses.log(filter_.query()) if filter_ else None

@@ -94,10 +94,10 @@ def extent(snapshot: Snapshot) -> Extent | None:
         """
         with days as (
             select period_start from reports.statistical_report
-            where dimension = 'all' and period_grain = 'day'
+            where dimension in ('all', 'source', 'project') and period_grain = 'day'
             union
             select period_start from reports.contacts_report
-            where dimension = 'all' and period_grain = 'day'
+            where dimension in ('all', 'source', 'project') and period_grain = 'day'
         )
 
         select

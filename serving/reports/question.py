@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from urllib.parse import urlencode
 
-from serving.filters import NONE, Problem
+from serving import parameters
+from serving.filters import NONE
 from serving.i18n import mark
+from serving.parameters import DAY, LONGEST_VALUE, Parameter, Problem, choice, short, text
 from serving.reports import periods
 from serving.reports.links import RowKey
 from serving.reports.measures import KINDS, PER_SOURCE, Kind
 from serving.reports.periods import Extent
+from serving.scopes import Scope
 
 ALL = "all"
 
@@ -35,6 +39,7 @@ class Question:
         columns: a column set of the report, or `all`.
         sort: the column that the rows of a dimension are in the order of, `-` in front for the
             largest first.
+        version: the published version, or the day of one, that is asked; empty for the current one.
     """
 
     kind: Kind
@@ -47,6 +52,7 @@ class Question:
     value: str = ""
     columns: str = "overview"
     sort: str = ""
+    version: str = ""
 
     @property
     def scope(self) -> RowKey:
@@ -91,6 +97,7 @@ class Question:
             "value": asked.value,
             "columns": "" if asked.columns == "overview" else asked.columns,
             "sort": asked.sort,
+            "version": asked.version,
         }
         query = urlencode([(name, str(value)) for name, value in found.items() if value])
         return f"/reports/{asked.kind.name}?{query}"
@@ -116,44 +123,55 @@ def usual(question: Question, extent: Extent) -> Question:
     return replace(question, first=min(first, last), last=last)
 
 
+@cache
+def parameters_of(kind_name: str) -> tuple[Parameter, ...]:
+    """What the address of a report takes."""
+    kind = KINDS[kind_name]
+    sorts = ["label", *kind.measures]
+    return (
+        Parameter("grain", choice(periods.GRAINS)),
+        Parameter("from", DAY),
+        Parameter("to", DAY),
+        Parameter("by", choice(kind.dimensions)),
+        Parameter("source"),
+        Parameter("project"),
+        # A form sends source and project as one, the project after a slash.
+        Parameter("scope", text(2 * LONGEST_VALUE + 1)),
+        Parameter("value"),
+        Parameter("columns", choice([*(each.name for each in kind.sets), "all"])),
+        Parameter("sort", choice(sorts, [f"-{name}" for name in sorts])),
+        Parameter("version"),
+    )
+
+
 def read(
-    kind_name: str, parameters: Sequence[tuple[str, str]], extent: Extent
+    kind_name: str, pairs: Sequence[tuple[str, str]], extent: Extent
 ) -> tuple[Question, list[Problem]]:
     """The question that an address asks.
 
     Args:
         kind_name: `statistics` or `contacts`.
-        parameters: names and values of the query string; unknown names are not looked at.
+        pairs: names and values of the query string; unknown names are not looked at.
         extent: of the data; the defaults are relative to it.
 
     Returns:
         The question made of the values that can be used, and the problems with the others.
     """
     kind = KINDS[kind_name]
-    given = {name: value for name, value in parameters if value}
-    problems: list[Problem] = []
-
-    def choice(name: str, choices: Sequence[str], default: str) -> str:
-        value = given.get(name, default)
-        if value in choices:
-            return value
-        problems.append(Problem(name, value[:40], mark("one of those offered")))
-        return default
-
-    grain = choice("grain", periods.GRAINS, "month")
-    dimension = choice("by", kind.dimensions, ALL)
-    columns = choice("columns", [each.name for each in kind.sets] + ["all"], "overview")
-    sort = given.get("sort", "")
-    if sort.removeprefix("-") not in ("", "label", *kind.measures):
-        problems.append(Problem("sort", sort[:40], mark("one of those offered")))
-        sort = ""
+    given, problems = parameters.read(parameters_of(kind_name), pairs, strict=False)
+    grain = given.get("grain", "month")
+    dimension = given.get("by", ALL)
     source, project = _scope(given)
-    value = given.get("value", "") if dimension not in (ALL, "source", "project") else ""
+    value = given.get("value", "")
+    if value and dimension in (ALL, "source", "project"):
+        # A source and a project have a parameter of their own.
+        problems.append(Problem("value", short(value), mark("its dimension beside it, in by")))
+        value = ""
     if not source:
         # An id means something only inside its source.
         for name, given_id in (("project", project), ("value", value)):
             if given_id and (name == "project" or dimension in PER_SOURCE):
-                problems.append(Problem(name, given_id[:40], mark("its source beside it")))
+                problems.append(Problem(name, short(given_id), mark("its source beside it")))
                 project, value = "", ""
     question = usual(
         Question(
@@ -165,12 +183,15 @@ def read(
             source,
             project,
             value,
-            columns,
-            sort,
+            given.get("columns", "overview"),
+            given.get("sort", ""),
+            given.get("version", ""),
         ),
         extent,
     )
-    first, last = (_period(given, name, grain, problems) for name in ("from", "to"))
+    first, last = (
+        periods.start_of(grain, given[name]) if name in given else None for name in ("from", "to")
+    )
     question = replace(question, last=last or question.last)
     if first is None:
         # The usual span, up to the period that is asked for.
@@ -189,22 +210,41 @@ def read(
     return question, problems
 
 
+def offered(kind: Kind, scope: Scope) -> tuple[str, ...]:
+    """The dimensions of a report that there are rows of for who may read a scope.
+
+    A report has its rows by channel over all sources, and those of an agent over all projects of
+    its source; a median over a part of them cannot be made of them.
+    """
+    if not scope.is_bound:
+        return kind.dimensions
+    mine = PER_SOURCE if scope.sources else ("project",)
+    return tuple(each for each in kind.dimensions if each == ALL or each in mine)
+
+
+def held_to(scope: Scope, asked: Question) -> tuple[Question, list[Problem]]:
+    """The question as who may read a scope can ask it, and the problems with the rest.
+
+    Over several sources or projects together there are no rows: the first is shown until one is
+    chosen.
+    """
+    if not scope.is_bound:
+        return asked, []
+    problems = []
+    if asked.dimension not in offered(asked.kind, scope):
+        problems.append(Problem("by", asked.dimension, mark("one of those offered")))
+        asked = replace(asked, dimension=ALL, value="", sort="")
+    if asked.project or asked.source in scope.sources:
+        return asked, problems
+    units = [unit for unit in scope.units if asked.source in ("", unit[0])]
+    if not units or (not asked.source and (len(units) == 1 or asked.is_split)):
+        return asked, problems
+    return replace(asked, source=units[0][0], project=units[0][1]), problems
+
+
 def _scope(given: Mapping[str, str]) -> tuple[str, str]:
-    """Source and project; a form sends both in one field, the project after a slash."""
+    """Source and project, from wherever they stand."""
     if "scope" in given:
         source, _, project = given["scope"].partition("/")
         return source, project
     return given.get("source", ""), given.get("project", "")
-
-
-def _period(
-    given: Mapping[str, str], name: str, grain: str, problems: list[Problem]
-) -> date | None:
-    value = given.get(name)
-    if not value:
-        return None
-    try:
-        return periods.start_of(grain, date.fromisoformat(value[:10]))
-    except (ValueError, OverflowError):
-        problems.append(Problem(name, value[:40], mark("a day such as 2026-11-02")))
-        return None

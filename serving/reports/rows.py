@@ -6,24 +6,9 @@ how a figure is shown (`reading`).
 
 from __future__ import annotations
 
-from serving.export.jobs import Table
+from serving.queries.directory import NAMES, name_of
+from serving.queries.table import Table
 from serving.reports.question import Question
-
-# Where the names of a dimension's values are; the newest name of each counts.
-_NAMES = {
-    "agent": "marts.agents as named where named.source = report.source"
-    " and named.agent_id = report.dimension_value",
-    "group": "marts.agents as named where named.source = report.source"
-    " and named.group_id = report.dimension_value and named.group_name is not null",
-    "project": "marts.projects as named where named.source = report.source"
-    " and named.project_id = report.dimension_value",
-}
-_NEWEST = {
-    "agent": "max_by(named.display_name, (named.is_current, named.valid_from))",
-    "group": "max_by(named.group_name, (named.is_current, named.source, named.agent_id,"
-    " named.valid_from))",
-    "project": "max(named.project_name)",
-}
 
 
 def shown(asked: Question) -> Table:
@@ -35,13 +20,13 @@ def shown(asked: Question) -> Table:
     key = asked.subject
     dimension = asked.dimension if asked.is_split else key.dimension
     columns = [f"report.{measure.column}" for measure in kind.columns(asked.columns)]
-    flag = "is_provisional" if kind.name == "contacts" else "is_additive"
+    flags = ["is_provisional", "settles_at"]
+    if kind.name == "statistics":
+        flags.insert(0, "is_additive")
     name = "cast(null as varchar)"
-    if dimension in _NAMES:
-        name = (
-            f"(select coalesce({_NEWEST[dimension]}, report.dimension_value)"
-            f" from {_NAMES[dimension]})"
-        )
+    if dimension in NAMES:
+        name = name_of(dimension, "report.source", "report.dimension_value")
+        name = f"coalesce({name}, report.dimension_value)"
     values = {"grain": asked.grain, "dimension": dimension, "last": asked.last}
     if asked.is_split:
         where = "report.period_start = $last and ($source is null or report.source = $source)"
@@ -63,7 +48,7 @@ def shown(asked: Question) -> Table:
                 report.source,
                 report.dimension_value,
                 {name} as dimension_name,
-                report.{flag},
+                {", ".join(f"report.{flag}" for flag in flags)},
                 {", ".join(columns)},
                 report.currency
             from reports.{kind.model} as report

@@ -41,14 +41,42 @@
     const day = root.lang === 'fr' ? 'j' : 'd';
     const part = (amount, unit) => Math.floor(amount) ? ` ${Math.floor(amount)} ${unit}` : '';
     if (total < 60) return `${total} s`;
-    if (total < 3600) return `${Math.floor(total / 60)} min`;
+    if (total < 3600) return `${Math.floor(total / 60)} min${part(total % 60, 's')}`;
     if (total < 86400) return `${Math.floor(total / 3600)} h${part(total % 3600 / 60, 'min')}`;
     return `${Math.floor(total / 86400)} ${day}${part(total % 86400 / 3600, 'h')}`;
   };
+  // The values of a period as elements: markup with styles of its own is not let in.
+  const tip = (entries, format) => {
+    const made = document.createElement('div');
+    const line = (text, mark) => {
+      const row = made.appendChild(document.createElement('div'));
+      if (mark) {
+        const dot = row.appendChild(document.createElement('span'));
+        dot.className = 'chart-dot';
+        dot.style.background = mark;
+      }
+      row.append(text);
+    };
+    const listed = [].concat(entries);
+    if (listed[0].axisValueLabel !== undefined) line(listed[0].axisValueLabel);
+    for (const each of listed) {
+      const name = each.dataType === 'edge'
+        ? `${each.data.source} → ${each.data.target}`
+        : each.seriesName && each.axisValueLabel !== undefined ? each.seriesName : each.name;
+      line(`${name}: ${format(each.value)}`.replace(': ', colon), each.axisValueLabel !== undefined && each.color);
+    }
+    return made;
+  };
+  const colon = root.lang === 'fr' ? '\u00a0: ' : ': ';
+  // Below the chart, where it covers neither the legend nor what it speaks of.
+  const below = (point, entries, element, rect, size) => [
+    Math.max(0, Math.min(point[0] - size.contentSize[0] / 2, size.viewSize[0] - size.contentSize[0])),
+    size.viewSize[1] + 2,
+  ];
   const draw = element => {
     if (!window.echarts) return;
     const option = JSON.parse(element.dataset.chart);
-    const { unit, digits } = option.throughline || {};
+    const { unit, digits, axis: named } = option.throughline || {};
     delete option.throughline;
     const format = formatter(unit, digits);
     const text = colour('--muted'), line = colour('--line');
@@ -58,10 +86,11 @@
       animation: false,
       // By name: text is measured on a canvas, which inherits nothing.
       textStyle: { color: colour('--text'), fontFamily: getComputedStyle(document.body).fontFamily },
-      // Rich text, because markup with styles of its own is not let in.
       tooltip: {
-        renderMode: 'richText', confine: true, backgroundColor: colour('--raised'),
-        borderColor: line, textStyle: { color: colour('--text') }, valueFormatter: format,
+        renderMode: 'html', className: 'chart-tip', backgroundColor: colour('--raised'),
+        borderColor: line, textStyle: { color: colour('--text') },
+        formatter: entries => tip(entries, format),
+        ...(option.tooltip?.trigger === 'axis' ? { position: below } : { confine: true }),
       },
     });
     for (const axis of [].concat(option.xAxis || [], option.yAxis || [])) {
@@ -69,7 +98,11 @@
         axisLabel: { color: text, hideOverlap: true }, axisLine: { lineStyle: { color: line } },
         splitLine: { lineStyle: { color: line } }, axisTick: { show: false },
       });
-      if (axis.type === 'value') merge(axis.axisLabel, { formatter: format });
+      if (axis.type === 'value') {
+        merge(axis.axisLabel, {
+          formatter: value => named?.[Math.round((value - axis.min) / axis.interval)] ?? format(value),
+        });
+      }
     }
     for (const legend of [].concat(option.legend || [])) merge(legend, { textStyle: { color: text } });
     for (const series of [].concat(option.series || [])) {
@@ -83,6 +116,19 @@
     chart.on('click', event => { if (event.data && event.data.link) location.assign(event.data.link); });
   };
   const drawAll = within => within.querySelectorAll('[data-chart]').forEach(draw);
+  // Paper is light: the charts are drawn in the colours of the light theme while a page is printed.
+  let onScreen;
+  addEventListener('beforeprint', () => {
+    if (onScreen !== undefined) return;
+    onScreen = root.dataset.theme || '';
+    root.dataset.theme = 'light';
+    drawAll(document);
+  });
+  addEventListener('afterprint', () => {
+    if (onScreen) root.dataset.theme = onScreen; else delete root.dataset.theme;
+    onScreen = undefined;
+    drawAll(document);
+  });
   let resized;
   addEventListener('resize', () => {
     clearTimeout(resized);

@@ -16,8 +16,8 @@ from typing import Any
 import duckdb
 import zstandard
 
-from orchestration import landing
-from orchestration.settings import Settings, load_settings
+from throughline import landing
+from throughline.settings import Settings, load_settings
 
 Row = dict[str, Any]
 
@@ -88,9 +88,9 @@ def fetch(connection: duckdb.DuckDBPyConnection, query: str, *values: Any) -> li
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def csv_text(*records: Sequence[str]) -> str:
+def csv_text(*records: Sequence[str], delimiter: str = ",") -> str:
     """Plain CSV without any quoting."""
-    return "".join(",".join(record) + "\n" for record in records)
+    return "".join(delimiter.join(record) + "\n" for record in records)
 
 
 def compressed(content: bytes, compression: str) -> bytes:

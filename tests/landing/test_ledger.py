@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ import duckdb
 import pytest
 from landing_zone import AT_REST, LandingZone, compressed, csv_text
 
-from orchestration import landing
-from orchestration.landing import files, loading
-from orchestration.landing.inserting import Insertion
-from orchestration.settings import REPOSITORY
+from throughline import landing
+from throughline.building import quality
+from throughline.landing import files, loading, opening
+from throughline.landing.inserting import Insertion
+from throughline.settings import REPOSITORY
 
 HEADER = ("contact_id", "started_at", "agent_id")
 AT = "2026-03-01T10:00:00Z"
@@ -172,12 +174,42 @@ def test_each_log_has_its_own_business_key(
     assert summary.rows_repeated == repeated
 
 
+@pytest.mark.parametrize(
+    ("log", "head", "record"),
+    [
+        ("transfers", "from_contact_id,requested_at", "c1,{}"),
+        ("messages", "contact_id,sent_at,author_kind,body", "c1,{},bot,hi"),
+        ("ratings", "contact_id,question,answered_at,score", "c1,csat,{},3"),
+        ("agents", "agent_id,valid_from", "a1,{}"),
+    ],
+)
+def test_a_repeat_is_known_by_its_instant_and_not_by_how_its_clock_was_written(
+    log: str, head: str, record: str, tmp_path: Path
+) -> None:
+    registry = tmp_path / "registry"
+    registry.mkdir()
+    (registry / "sources.csv").write_text("source,time_zone\nparis,Europe/Paris\n")
+    zone = LandingZone(tmp_path, REGISTRY_DIR=str(registry))
+    # The second is the first once more; the third only looks like it.
+    times = ["2026-11-02 11:00:30", "2026-11-02T10:00:30Z", "2026-11-02T11:00:30Z"]
+    for source in ("paris", "else"):
+        lines = [head, *(record.format(time) for time in times)]
+        zone.write(f"{source}/{log}/a.csv", "\n".join(lines))
+        zone.land(log)
+        zone.write(f"{source}/{log}/b.csv", "\n".join([*lines[:2], *lines]))
+        zone.land(log)
+
+    repeats = [(load["source"], load["rows_repeated"]) for load in zone.loads()]
+    # Without a zone it is UTC, so that the third is the first.
+    assert repeats == [("paris", 1), ("paris", 4), ("else", 1), ("else", 4)]
+
+
 def test_repeats_do_not_depend_on_how_many_hashes_fit_at_once(
     zone: LandingZone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [f"c{number % 70}" for number in range(100)]
     zone.write("acme/contacts/a.csv", contacts(*ids))
-    monkeypatch.setattr("orchestration.landing.repeats._HASHES_AT_ONCE", 7)
+    monkeypatch.setattr("throughline.landing.repeats._HASHES_AT_ONCE", 7)
     assert zone.land("contacts")["contacts"].rows_repeated == 30
     # A small file against a large history takes another way.
     zone.write("acme/contacts/b.csv", contacts("c1", "new", "new"))
@@ -187,7 +219,7 @@ def test_repeats_do_not_depend_on_how_many_hashes_fit_at_once(
 def test_colliding_hashes_are_not_repeats(
     zone: LandingZone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestration.landing.repeats._hash", lambda log: "cast(7 as ubigint)")
+    monkeypatch.setattr("throughline.landing.repeats._hash", lambda log: "cast(7 as ubigint)")
     zone.write("acme/contacts/a.csv", contacts("c1", "c2", "c1"))
 
     assert zone.land("contacts")["contacts"].rows_repeated == 1
@@ -211,7 +243,9 @@ def test_rows_that_would_get_lost_stop_the_run_and_leave_nothing(
     whole = Insertion.insert_rows
 
     def lossy(self: Any, *arguments: Any) -> int:
-        return whole(self, *arguments) - 1
+        rows = whole(self, *arguments)
+        self.connection.execute("delete from raw.contacts where contact_id = 'c2'")
+        return rows
 
     monkeypatch.setattr(Insertion, "insert_rows", lossy)
 
@@ -256,7 +290,7 @@ def test_a_scratch_directory_without_room_is_a_clear_error(
     def unpack_stream(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "_unpack_stream", unpack_stream)
+    monkeypatch.setattr(opening, "_unpack_stream", unpack_stream)
     with pytest.raises(landing.LandingError, match=r"cannot be unpacked into .* make room there"):
         zone.land("contacts")
     assert zone.loads() == []
@@ -332,14 +366,14 @@ def test_a_compressed_file_that_is_completed_after_it_was_read_loads(
 ) -> None:
     whole = compressed(contacts("c1").encode(), "gz")
     path = zone.write("acme/contacts/a.csv.gz", whole[:-4])
-    unpack = files._unpack
+    unpack = opening._unpack
 
     def slow_unpack(*arguments: Any) -> Any:
         result = unpack(*arguments)
         path.write_bytes(whole)
         return result
 
-    monkeypatch.setattr(files, "_unpack", slow_unpack)
+    monkeypatch.setattr(opening, "_unpack", slow_unpack)
     zone.land("contacts")
     # What was rejected is the part that was there, so that the whole is new.
     assert zone.land("contacts")["contacts"].rows_loaded == 1
@@ -368,9 +402,9 @@ def test_a_fresh_file_is_looked_at_again_until_its_stamp_can_be_trusted(zone: La
 
 KILLED = """
     import os, sys
-    from orchestration import landing
-    from orchestration.landing.inserting import Insertion
-    from orchestration.settings import load_settings
+    from throughline import landing
+    from throughline.landing.inserting import Insertion
+    from throughline.settings import load_settings
 
     settings = load_settings()
     stop_at = sys.argv[1]
@@ -391,7 +425,7 @@ KILLED = """
 """
 
 
-@pytest.mark.parametrize("stop_at", ["insert_rows", "insert_rejected", "_count_local_times"])
+@pytest.mark.parametrize("stop_at", ["insert_rows", "insert_rejected", "_counts"])
 def test_a_killed_run_leaves_each_file_whole_or_not_at_all(stop_at: str, zone: LandingZone) -> None:
     for name in ("a", "b", "c"):
         many = contacts(*(f"{name}{number}" for number in range(3000)))
@@ -538,7 +572,7 @@ def test_a_warehouse_in_use_is_waited_for_and_then_a_clear_error(
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"ready\n"
     try:
-        monkeypatch.setattr("orchestration.landing.database.LOCK_PATIENCE_SECONDS", 0.5)
+        monkeypatch.setattr("throughline.landing.database.LOCK_PATIENCE_SECONDS", 0.5)
         with pytest.raises(landing.LandingError, match="another process has the warehouse"):
             landing.connect(zone.settings)
         # A run is on, so there is nothing to start.
@@ -555,13 +589,76 @@ def test_preparing_twice_changes_nothing(zone: LandingZone) -> None:
         landing.prepare(connection)
 
     assert len(zone.loads()) == 1
-    state = ("publications", "published_ids", "id_merges")
+    state = ("publications", "published_ids", "id_merges", "restatements")
     tables = zone.rows("select table_name from duckdb_tables() where schema_name = 'raw'")
     assert {row["table_name"] for row in tables} == {
         *landing.LOGS,
-        *("loads", "landing_files", "rejected_rows"),
+        *("loads", "delays", "landing_files", "rejected_rows", "day_counts"),
         *state,
     }
+
+
+def test_a_warehouse_of_an_older_version_gets_the_columns_that_it_lacks(zone: LandingZone) -> None:
+    head = "contact_id,sent_at,author_kind,is_note\n"
+    zone.write("acme/messages/a.csv", head + "c1,2026-03-01,agent,yes\nc2,2026-03-01,agent,no\n")
+    zone.land()
+    with zone.connected() as connection:
+        # So an older version left it: it knew no such columns, and kept what files had of them.
+        connection.execute("alter table raw.messages drop column is_private")
+        connection.execute(
+            "update raw.messages set extra = replace(extra, 'is_note', 'is_private')"
+        )
+        connection.execute("alter table raw.loads drop column placeholder_times")
+    zone.write("acme/messages/b.csv", head.replace("note", "private") + "c3,2026-03-01,agent,1\n")
+    zone.land()
+
+    rows = zone.rows("select contact_id, is_private from raw.messages order by row_id")
+    assert [tuple(row.values()) for row in rows] == [("c1", True), ("c2", False), ("c3", True)]
+    assert [load["placeholder_times"] for load in zone.loads()] == [0, 0]
+
+
+def test_rows_of_an_older_version_get_what_landing_does_today(zone: LandingZone) -> None:
+    zone.write(
+        "acme/contacts/a.csv",
+        "contact_id;started_at;ended_at;tags\n"
+        "c1;2026-03-01;2026-03-02;a,b\nc2;2026-03-01;2026-03-02;\nc3;2026-03-01;;\n",
+    )
+    zone.land()
+    with zone.connected() as connection:
+        for table in ("loads", *landing.LOGS):
+            connection.execute(f"alter table raw.{table} drop column placeholder_times")
+        connection.execute("update raw.contacts set tags = 'a,b' where contact_id = 'c1'")
+        connection.execute("update raw.contacts set tags = '[5]' where contact_id = 'c2'")
+        far = [datetime(9999, 12, 31, 23, 59, 59)]
+        connection.execute("update raw.contacts set ended_at = ? where contact_id = 'c2'", far)
+        connection.execute("update raw.contacts set started_at = ? where contact_id = 'c3'", far)
+    zone.land()
+
+    rows = zone.rows("select contact_id, ended_at, tags, placeholder_times from raw.contacts")
+    assert [tuple(row.values()) for row in rows] == [
+        ("c1", datetime(2026, 3, 2), '["a","b"]', 0),
+        ("c2", None, '["5"]', 4),
+    ]
+    [rejected] = zone.rejected()
+    assert (rejected["row_no"], rejected["column_name"]) == (3, "started_at")
+    assert (rejected["path"], rejected["value"]) == ("acme/contacts/a.csv", "9999-12-31 23:59:59")
+    assert json.loads(rejected["row"])["contact_id"] == "c3"
+    [load] = zone.loads()
+    counts = ("rows_read", "rows_loaded", "rows_rejected", "placeholder_times")
+    assert [load[name] for name in counts] == [3, 2, 1, 2]
+
+
+def test_times_that_stand_for_none_are_a_finding_with_their_files(zone: LandingZone) -> None:
+    zone.write("acme/contacts/a.csv", "contact_id,started_at,ended_at\nc1,2026-03-01,9999-12-31\n")
+    zone.write("acme/contacts/b.csv", contacts("c2"))
+    zone.land()
+
+    with zone.connected() as connection:
+        far = quality.placeholder_times(connection, "contacts")
+        none = quality.placeholder_times(connection, "messages")
+    assert (far.count, far.rows) == (1, [("acme/contacts/a.csv", 1, 1)])
+    assert "1 times before 1970-01-02, or not before 2200-01-01" in far.message
+    assert (none.count, none.rows) == (0, [])
 
 
 def test_the_ledger_refuses_the_same_content_twice(zone: LandingZone) -> None:
@@ -596,7 +693,7 @@ def test_nothing_stays_in_the_scratch_directory(zone: LandingZone) -> None:
 
 
 def test_landing_does_not_import_dagster() -> None:
-    code = "import sys, orchestration.landing; sys.exit('dagster' in sys.modules)"
+    code = "import sys, throughline.landing; sys.exit('dagster' in sys.modules)"
     completed = subprocess.run(
         [sys.executable, "-c", code],
         cwd=REPOSITORY,
@@ -604,3 +701,39 @@ def test_landing_does_not_import_dagster() -> None:
         check=False,
     )
     assert completed.returncode == 0
+
+
+def test_each_record_is_counted_by_the_load_that_brought_it_first(
+    zone: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the hours from its event to the load, rounded up; what repeats or corrects it is not."""
+    loaded = {"at": datetime(2026, 3, 2, 12, 0)}
+    monkeypatch.setattr("throughline.landing.ledger.now", lambda: loaded["at"])
+    first = csv_text(
+        ("contact_id", "started_at"),
+        ("c1", "2026-03-02T11:30:00Z"),
+        ("c2", "2026-03-02T10:59:59Z"),
+        ("c2", "2026-03-02T10:30:00Z"),
+        ("after", "2026-03-02T12:30:00Z"),
+    )
+    second = csv_text(
+        ("contact_id", "started_at"),
+        ("c1", "2026-03-01T00:00:00Z"),
+        ("late", "2026-02-27T12:00:01Z"),
+        ("later", "2025-12-31T00:00:00Z"),
+    )
+    zone.write("acme/contacts/a.csv", first)
+    zone.write("acme/agents/a.csv", csv_text(("agent_id",), ("a1",)))
+    zone.land()
+    loaded["at"] = datetime(2026, 3, 3, 12, 0)
+    zone.write("acme/contacts/b.csv", second)
+    zone.land()
+
+    delays = zone.rows("select load_no, hours, records from raw.delays order by all")
+    assert [tuple(row.values()) for row in delays] == [
+        (1, 0, 1),
+        (1, 1, 1),
+        (1, 2, 1),
+        (3, 96, 1),
+        (3, 2160, 1),
+    ]

@@ -6,25 +6,36 @@ other formats and compressions.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
+import re
 import struct
+import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 from landing_zone import LandingZone, Row
 
+from throughline.landing import documents, wording
+from throughline.landing.checking import Verdict, check_files
+
 H = "contact_id,started_at,agent_id\n"
 ROW = "c{0},2026-03-01T10:00:00Z,a1\n"
 GOOD = H + ROW.format(1) + ROW.format(2)
 RATINGS = "contact_id,question,answered_at,score\n"
 AT = "2026-03-01T10:00:00Z"
+# One JSON record, to be filled in with a number.
+R = '{{"contact_id": "c{}", "started_at": "2026-03-01", "body": "}}, {{"}}'
 
 
 def parquet(columns: dict[str, Any], **options: Any) -> bytes:
@@ -42,6 +53,15 @@ def not_utf8() -> pa.Array:
 
 def good_parquet() -> bytes:
     return parquet({"contact_id": ["c1", "c2"], "started_at": [AT, AT]})
+
+
+def archive(*names: str) -> bytes:
+    """A ZIP archive with files of these names."""
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as written:
+        for name in names:
+            written.writestr(name, "x")
+    return output.getvalue()
 
 
 def jsonl(*records: Any) -> str:
@@ -112,6 +132,17 @@ CASES = [
         GOOD + f'c\r3,{AT},say "hi"\n' + "c4\n",
         3,
         [(4, None, "too few values")],
+    ),
+    Case(
+        "a flag that is neither true nor false is a rejected row",
+        "acme/messages/a.csv",
+        f"contact_id,sent_at,author_kind,is_private\nc1,{AT},agent,maybe\nc2,{AT},agent,2\n"
+        f"c3,{AT},agent,true\n",
+        1,
+        [
+            (1, "is_private", "is_private is neither true nor false"),
+            (2, "is_private", "is_private is neither true nor false"),
+        ],
     ),
     Case("a file without a line end at its end loads", "acme/contacts/a.csv", GOOD[:-1], 2),
     Case("semicolons load", "acme/contacts/a.csv", GOOD.replace(",", ";"), 2),
@@ -295,7 +326,7 @@ CASES = [
                 "01/02/2026",
                 "2026-03-01 10h00",
                 "2026-03-01T10:00:00 CET",
-                "20260301",
+                "20260301100000",
                 "2026-03-01T10:00:00+2",
                 "today",
             )
@@ -304,11 +335,76 @@ CASES = [
         [(number, "started_at", "not an ISO 8601") for number in range(1, 11)],
     ),
     Case(
-        "the year zero",
+        "forms of ISO 8601 that are not taken are called so",
         "acme/contacts/a.csv",
-        H + "c,0000-01-01,a1\n",
+        H
+        + "".join(
+            f'c,"{value}",a1\n'
+            for value in (
+                "2026-W48-6",
+                "2026W486T10:00:00Z",
+                "2026-w48",
+                "2026-332",
+                "2026332T1000Z",
+                "2026-11",
+                "2026",
+                "2026-11-28T10:30,5Z",
+                "2026-11-28T10.25",
+                "+002026-11-28T10:00:00Z",
+                "PT15M",
+                "2026-11-28/2026-11-29",
+            )
+        ),
         0,
-        [(1, "started_at", "outside of the years")],
+        [
+            (row_no, "started_at", f"started_at is {what}, a form of ISO 8601 that is not taken")
+            for row_no, what in enumerate(
+                ["a week date"] * 3
+                + ["an ordinal date (the day of the year)"] * 2
+                + ["a date without its day"] * 2
+                + ["a time with a fraction of an hour or minute"] * 2
+                + ["a date with a sign before its year", "a span of time", "a span of time"],
+                start=1,
+            )
+        ],
+    ),
+    Case(
+        "other forms of ISO 8601 have their own moments that do not exist",
+        "acme/contacts/a.csv",
+        H
+        + "".join(
+            f"c,{value},a1\n"
+            for value in (
+                "20260230",
+                "20260301T2500Z",
+                "2026-03-01T10:00:60Z",
+                "2026-02-29T23:59:60Z",
+            )
+        ),
+        0,
+        [(number, "started_at", "does not exist") for number in range(1, 5)],
+    ),
+    Case(
+        "times that stand for none are rejected where one is required",
+        "acme/contacts/a.csv",
+        H
+        + "".join(
+            f"c,{value},a1\n"
+            for value in (
+                "0000-00-00 00:00:00",
+                "0000-01-01",
+                "0001-01-01T00:00:00Z",
+                "19000101",
+                "1970-01-01T23:59:59.999999Z",
+                "1970-01-02T01:59:59+02:00",
+                "2200-01-01",
+                "2199-12-31T23:00:00-01:00",
+                "9999-12-31T23:59:59.9999999-12:00",
+            )
+        )
+        + "c1,1970-01-02,a1\nc2,2199-12-31T23:59:59.999999Z,a1\n",
+        2,
+        [(number, "started_at", "is a placeholder for a time") for number in range(1, 10)],
     ),
     Case(
         "an optional timestamp that is none",
@@ -455,8 +551,12 @@ CASES = [
         + jsonl({"contact_id": "c3", "started_at": AT})
         + '{"contact_id": 0044, "started_at": "2026-03-01"}\n'
         + '{"contact_id": "c9", "started_at": "2026-03-01"} {"x": 1}\n',
-        2,
-        [(number, None, "not valid JSON") for number in (2, 3, 5, 6)],
+        3,
+        [
+            *((number, None, "not valid JSON") for number in (2, 3, 5)),
+            # Two on one line are two records.
+            (7, "contact_id", "missing"),
+        ],
     ),
     Case(
         "a raw control character in a line",
@@ -495,19 +595,88 @@ CASES = [
         1,
         [(2, None, "not a JSON object")],
     ),
+    *(
+        Case(f"{name} in {ending}", f"acme/contacts/a.{ending}", content, loaded, bad)
+        for ending in ("json", "jsonl")
+        for name, content, loaded, bad in [
+            ("objects glued together", R.format(1) + R.format(2) + " " + R.format(3), 3, []),
+            ("objects with commas between them", f"{R.format(1)}, {R.format(2)}", 2, []),
+            (
+                "glued objects on one of several lines",
+                f"{R.format(1)}\n{R.format(2)}{R.format(3)}\nx}}{{\n{R.format(4)}\n",
+                4,
+                [(4, None, "not valid JSON")],
+            ),
+            ("two arrays", f"[{R.format(1)}]\n[{R.format(2)},{R.format(3)}]", 3, []),
+            ("an array without commas", f"[{R.format(1)}\n {R.format(2)}]", 2, []),
+            (
+                "a comma behind the last record",
+                f"[{R.format(1)},{R.format(2)},]",
+                2,
+                [(3, None, "a comma without a record")],
+            ),
+            (
+                "commas without a record",
+                f"[,{R.format(1)},,{R.format(2)}],",
+                2,
+                [(number, None, "a comma without a record") for number in (1, 3, 5)],
+            ),
+            (
+                "an array that is not closed",
+                f"[{R.format(1)},\n{R.format(2)}\n",
+                2,
+                [(3, None, "may be cut off")],
+            ),
+            (
+                "an array that ends in a record",
+                f'[{R.format(1)}, {{"cont',
+                1,
+                [(2, None, "from its character 2 on"), (3, None, "may be cut off")],
+            ),
+            ("an array followed by text", f"[{R.format(1)}] x", 1, [(2, None, "not valid JSON")]),
+            ("a bracket too many", f"[{R.format(1)}]]", 1, [(2, None, "that was not opened")]),
+            (
+                "broken records in an array of lines",
+                f'[\n{R.format(1)},\n{{"a": "not closed}},\n{R.format(2)},\n'
+                f'{{"a" 1}},\n{R.format(3)}\n]',
+                3,
+                [(2, None, "from its character 20 on"), (4, None, "from its character 6 on")],
+            ),
+            (
+                "broken records in an array on one line",
+                f'[{R.format(1)}, {{"a": 1, {{"b": 2}}, {R.format(2)}, {{"a":}}, {R.format(3)}]',
+                3,
+                [(2, None, "from its character 10 on"), (4, None, "not valid JSON")],
+            ),
+            (
+                "a record in an array that is not UTF-8",
+                f"[{R.format(1)}, ".encode() + b'{"a": "\xff"},' + f"{R.format(2)}]".encode(),
+                2,
+                [(2, None, "(0xff) is not UTF-8")],
+            ),
+            (
+                "brackets in brackets without end",
+                f"[{R.format(1)}, {'[' * 100_000}",
+                1,
+                [(2, None, "not valid JSON"), (3, None, "may be cut off")],
+            ),
+        ]
+    ),
     Case(
         "infinite and missing timestamps in Parquet",
         "acme/contacts/a.parquet",
         lambda: parquet(
             {
                 "contact_id": ["c1", "c2", "c3", None, " "],
-                "started_at": pa.array([0, None, 2**62, 0, 0], pa.timestamp("us", "UTC")),
+                "started_at": pa.array(
+                    [2**50, None, 2**62, 2**50, 2**50], pa.timestamp("us", "UTC")
+                ),
             }
         ),
         1,
         [
             (2, "started_at", "missing"),
-            (3, "started_at", "outside of the years"),
+            (3, "started_at", "is a placeholder for a time"),
             (4, "contact_id", "missing"),
             (5, "contact_id", "missing"),
         ],
@@ -583,19 +752,76 @@ CASES = [
         b"contact_id,started_at,pr\xe9nom\nc1,2026-03-01,x\n",
         refused="header is not UTF-8 (byte 0xe9)",
     ),
-    Case("UTF-16 text", "acme/contacts/a.csv", GOOD.encode("utf-16"), refused="UTF-16"),
+    *(
+        Case(f"{name} named .{ending}", f"acme/contacts/a.{ending}", content, refused=refused)
+        for ending in ("csv", "jsonl", "json", "parquet")
+        for name, content, refused in [
+            ("UTF-16 text", GOOD.encode("utf-16"), "is UTF-16 text and not"),
+            ("UTF-16 text without a mark", GOOD.encode("utf-16-le"), "is UTF-16 text and not"),
+            ("big UTF-16 text without a mark", GOOD.encode("utf-16-be"), "is UTF-16 text and not"),
+            ("UTF-32 text", GOOD.encode("utf-32"), "is UTF-32 text and not"),
+            ("a workbook", lambda: archive("xl/workbook.xml"), "an Excel workbook (.xlsx)"),
+            ("a spreadsheet", lambda: archive("mimetype", "content.xml"), "a spreadsheet (.ods)"),
+            ("an archive", lambda: archive("a.csv"), "is a ZIP archive and not"),
+            ("an empty archive", archive, "is a ZIP archive and not"),
+            (
+                "an old workbook",
+                b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600,
+                "an Excel workbook of the old kind (.xls)",
+            ),
+            ("a PDF", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "a PDF document"),
+            ("a page", b"\n<!DOCTYPE html>\n<html><body>502", "an HTML page"),
+            ("a table of a page", b"<table><tr><td>contact_id</td></tr></table>", "an HTML page"),
+            ("XML", b"<?xml version='1.0'?><contacts/>", "is XML and not"),
+            ("bzip2", bz2.compress(GOOD.encode()), "compressed by bzip2"),
+            ("xz", lzma.compress(GOOD.encode()), "compressed by xz"),
+            ("a database", b"SQLite format 3\0" + b"\0" * 100, "an SQLite database"),
+        ]
+    ),
+    *(
+        Case(f"{name} named .csv.{ending}", f"acme/contacts/a.csv.{ending}", content, refused=what)
+        for ending in ("gz", "zst")
+        for name, content, what in [
+            ("an archive", lambda: archive("a.csv"), f"is a ZIP archive and not .{ending}"),
+            ("a page", b"<html>502</html>", "is an HTML page, perhaps an error message and not"),
+        ]
+    ),
+    Case(
+        "a workbook in gzip",
+        "acme/contacts/a.csv.gz",
+        lambda: gzip.compress(archive("xl/workbook.xml")),
+        refused="an Excel workbook (.xlsx)",
+    ),
+    Case(
+        "gzip named as Zstandard",
+        "acme/contacts/a.csv.zst",
+        lambda: gzip.compress(GOOD.encode()),
+        refused="is gzip and not .zst. Name it with .gz",
+    ),
+    Case(
+        "an encrypted Parquet file",
+        "acme/contacts/a.parquet",
+        b"PARE" + b"\0" * 40 + b"PARE",
+        refused="it is encrypted",
+    ),
+    Case(
+        "a Parquet file that is damaged inside",
+        "acme/contacts/a.parquet",
+        lambda: b"PAR1" + b"\x7f" * 400 + good_parquet()[-8:],
+        refused="cannot be read as Parquet: it is damaged",
+    ),
     Case("binary junk", "acme/contacts/a.csv", bytes(range(256)) * 40, refused="required columns"),
     Case(
         "binary junk as lines",
         "acme/contacts/a.jsonl",
         bytes(range(128, 256)) * 40,
-        refused="No line",
+        refused="No record",
     ),
     Case(
         "text instead of JSON",
         "acme/contacts/a.jsonl",
         GOOD,
-        refused="No line of the file is a JSON object",
+        refused="No record of the file is a JSON object",
     ),
     Case("NUL bytes only", "acme/contacts/a.csv", b"\0" * 4096, refused="required columns"),
     Case(
@@ -648,33 +874,43 @@ CASES = [
         "a truncated Parquet file",
         "acme/contacts/a.parquet",
         lambda: good_parquet()[:-10],
-        refused="cannot be read",
+        refused="cannot be read as Parquet: it is cut off before its end",
     ),
     Case(
         "a Parquet file without its beginning",
         "acme/contacts/a.parquet",
         lambda: good_parquet()[100:],
-        refused="cannot be read",
+        refused="cannot be read as Parquet: it does not begin as Parquet does",
     ),
-    Case("an empty Parquet file", "acme/contacts/a.parquet", b"", refused="cannot be read"),
-    Case("CSV that is named as Parquet", "acme/contacts/a.parquet", GOOD, refused="cannot be read"),
+    Case(
+        "an empty Parquet file",
+        "acme/contacts/a.parquet",
+        b"",
+        refused="cannot be read as Parquet: it is empty",
+    ),
+    Case(
+        "CSV that is named as Parquet",
+        "acme/contacts/a.parquet",
+        GOOD,
+        refused="cannot be read as Parquet: it does not begin as Parquet does",
+    ),
     Case(
         "a Parquet file of strings that are not UTF-8",
         "acme/contacts/a.parquet",
         lambda: parquet({"contact_id": not_utf8(), "started_at": [AT]}),
-        refused="cannot be read",
+        refused="cannot be read as Parquet: it holds text that is not UTF-8. Write text as UTF-8",
     ),
     Case(
-        "a truncated array",
+        "a document without a record",
         "acme/contacts/a.json",
-        '[{"contact_id": "c1", "started_at": "2026-03-01"}, {"cont',
-        refused="cannot be read",
+        '["contact_id", }{, 7',
+        refused="No record of the file is a JSON object",
     ),
     Case(
-        "an array that is followed by text",
+        "a document that is no JSON at all",
         "acme/contacts/a.json",
-        '[{"contact_id": "c1", "started_at": "2026-03-01"}] x',
-        refused="cannot be read",
+        "[\nHTTP/1.1 502 Bad Gateway\n",
+        refused="No record of the file is JSON",
     ),
     Case(
         "an object around the records",
@@ -695,13 +931,13 @@ CASES = [
         "an ending that is not supported",
         "acme/contacts/a.xlsx",
         b"PK\x03\x04",
-        refused="'.xlsx' is not supported",
+        refused="'.xlsx' is not supported. Export it as plain CSV",
     ),
     Case(
         "a compression that is not supported",
         "acme/contacts/a.csv.bz2",
         b"BZh9",
-        refused="'.csv.bz2' is not supported",
+        refused="'.csv.bz2' is not supported. Compress it with gzip",
     ),
     Case("a file without an ending", "acme/contacts/export", GOOD, refused="is not supported"),
     Case("a file beside the log folders", "acme/a.csv", GOOD, refused="does not lie in"),
@@ -713,6 +949,7 @@ CASES = [
 class Landed:
     """What one landing run over all cases left in the warehouse."""
 
+    zone: LandingZone
     loads: dict[str, Row]
     rejected: dict[int, list[Row]]
 
@@ -733,7 +970,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Landed:
     rejected: dict[int, list[Row]] = {}
     for row in zone.rejected():
         rejected.setdefault(row["load_no"], []).append(row)
-    return Landed({load["path"]: load for load in zone.loads()}, rejected)
+    return Landed(zone, {load["path"]: load for load in zone.loads()}, rejected)
 
 
 @pytest.mark.parametrize(
@@ -764,6 +1001,33 @@ def test_each_bad_file_has_its_outcome_and_stops_no_other_file(
     assert load["rows_rejected"] == len(case.bad)
 
 
+def test_the_check_of_files_finds_what_a_load_finds_in_the_same_words(landed: Landed) -> None:
+    checked = check_files(landed.zone.settings, landed.zone.settings.landing_dir, examples=100)
+    assert {file.path for file in checked.files} == set(landed.loads)
+    for file in checked.files:
+        load = landed.loads[file.path]
+        assert (file.verdict is Verdict.REJECTED) == (load["status"] == "rejected")
+        told = asdict(file)
+        for name in load.keys() & told.keys() - {"unknown_columns"}:
+            assert told[name] == load[name], (file.path, name)
+        assert file.unknown_columns == json.loads(load["unknown_columns"])
+        found = [
+            (row_no, one.column, value, one.reason, one.remedy)
+            for one in file.rejected
+            for row_no, value in one.examples
+        ]
+        assert sorted(found) == sorted(
+            (
+                row["row_no"],
+                row["column_name"],
+                row["value"] and row["value"][:200],
+                row["reason"],
+                row["remedy"],
+            )
+            for row in landed.rejected.get(load["load_no"], [])
+        )
+
+
 def test_nothing_is_lost_in_any_file(landed: Landed) -> None:
     assert len(landed.loads) == len(CASES)
     for load in landed.loads.values():
@@ -774,3 +1038,63 @@ def test_nothing_is_lost_in_any_file(landed: Landed) -> None:
 
 def test_there_are_enough_kinds_of_bad_files() -> None:
     assert len({case.name for case in CASES}) == len(CASES) >= 45
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 7, 50])
+@pytest.mark.parametrize(
+    "name", [case.name for case in CASES if case.path.endswith("a.json") and not case.refused]
+)
+def test_a_document_is_taken_apart_alike_wherever_its_reading_pauses(
+    chunk_bytes: int, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [case] = [case for case in CASES if case.name == name]
+    content = case.content() if callable(case.content) else case.content
+    source = tmp_path / "a.json"
+    source.write_bytes(content.encode() if isinstance(content, str) else content[:5000])
+
+    def taken_apart() -> tuple[object, bytes, bytes]:
+        clean, broken = tmp_path / "clean", tmp_path / "broken"
+        repaired = documents.repair_document(source, clean, broken)
+        return repaired, clean.read_bytes(), broken.read_bytes()
+
+    whole = taken_apart()
+    monkeypatch.setattr(documents, "_CHUNK_BYTES", chunk_bytes)
+    assert taken_apart() == whole
+
+
+def test_a_large_document_with_one_fault_is_read_in_little_memory(
+    zone: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    more = documents._Walk._more
+
+    def measured(walk: documents._Walk) -> bool:
+        held.append(len(walk._text))
+        return more(walk)
+
+    monkeypatch.setattr(documents._Walk, "_more", measured)
+    records = ",".join(R.format(number) for number in range(60_000))
+    zone.write("acme/contacts/a.json", f"[{records},]")
+
+    summary = zone.land("contacts")["contacts"]
+
+    assert (summary.rows_loaded, summary.rows_rejected) == (60_000, 1)
+    assert len(records) > 4_000_000 > 3_000_000 > max(held)
+
+
+def test_no_reason_speaks_in_the_words_of_the_engine(landed: Landed) -> None:
+    reasons = [load["reason"] for load in landed.loads.values() if load["reason"]]
+    reasons += [row["reason"] for rows in landed.rejected.values() for row in rows]
+    assert len(reasons) > 100
+    ours = [re.sub(r'\(the engine says "[^"]+"\)', "", reason) for reason in reasons]
+    engine = re.compile(r"Error|read_csv|auto_detect|input length|don't know|/landing/|LINE|TProto")
+    assert [reason for reason in ours if engine.search(reason)] == []
+
+
+def test_what_the_engine_alone_knows_is_quoted_in_a_sentence_with_a_remedy() -> None:
+    error = duckdb.InvalidInputException("Invalid Input Error: don't know what type: \x0e.\nLINE 1")
+    assert wording.reason_of(error, "parquet") == (
+        "The file cannot be read as Parquet: it is damaged, or holds what Parquet does not allow "
+        '(the engine says "don\'t know what type: \x0e"). '
+        "Deliver it again, complete and in the format that its name says"
+    )

@@ -54,6 +54,13 @@ def _sale(transaction_id: str, contact_id: str, amount: float, currency: str) ->
     }
 
 
+def _exchange(contact_id: str, asked_at: str, replied_at: str) -> list[Record]:
+    return [
+        {"contact_id": contact_id, "sent_at": sent_at, "author_kind": kind, "body": kind}
+        for sent_at, kind in ((asked_at, "visitor"), (replied_at, "agent"))
+    ]
+
+
 def _recommendation(contact_id: str, score: int) -> Record:
     return {
         "contact_id": contact_id,
@@ -77,6 +84,15 @@ RULES: dict[str, dict[str, Sequence[Record]]] = {
         "contacts": [ONE],
         "transactions": [_sale("p1", "c1", 10, "EUR"), _sale("p2", "c1", 20, "GBP")],
     },
+    # One visitor buys and gives all of it back, another gives something back.
+    "rule_refunds": {
+        "contacts": [ONE, TWO],
+        "transactions": [
+            _sale("p1", "c1", 100, "EUR"),
+            _sale("p2", "c1", -100, "EUR"),
+            _sale("p3", "c2", -40, "EUR"),
+        ],
+    },
     # First replies after 10, 20 and 30 seconds on Monday and 1,000 on Tuesday.
     "rule_medians": {
         "contacts": [
@@ -84,7 +100,21 @@ RULES: dict[str, dict[str, Sequence[Record]]] = {
             contact("c2", "09:00:00", "09:00:20", "09:10:00"),
             contact("c3", "09:00:00", "09:00:30", "09:10:00"),
             contact("c4", "2026-03-03T09:00:00Z", "2026-03-03T09:16:40Z", "2026-03-03T09:30:00Z"),
-        ]
+        ],
+        "messages": [
+            *_exchange("c1", "2026-03-02T09:00:00Z", "2026-03-02T09:00:10Z"),
+            *_exchange("c2", "2026-03-02T09:00:00Z", "2026-03-02T09:00:20Z"),
+            *_exchange("c3", "2026-03-02T09:00:00Z", "2026-03-02T09:00:30Z"),
+            *_exchange("c4", "2026-03-03T09:00:00Z", "2026-03-03T09:16:40Z"),
+        ],
+    },
+    # A chat that Ana answers after 120 seconds, and a call that Bob answers after 6.
+    "rule_pickup": {
+        "contacts": [
+            contact("chat", "09:00:00", "09:02:00", "09:10:00"),
+            contact("call", "09:00:00", "09:00:06", "09:10:00"),
+        ],
+        "messages": _exchange("chat", "2026-03-02T09:00:00Z", "2026-03-02T09:02:00Z"),
     },
     # A bot for 60 seconds, then a human for 600.
     "rule_handling": {

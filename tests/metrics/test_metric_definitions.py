@@ -16,15 +16,16 @@ import pytest
 import yaml
 from harness import REPOSITORY
 
-from orchestration import metrics_page, transform
-from orchestration.metric_definitions import Metric, metrics
-from orchestration.settings import Settings, load_settings
-
-pytestmark = pytest.mark.xdist_group("metrics")
+from orchestration import metrics_page
+from throughline.building import process
+from throughline.building.manifest import public_models
+from throughline.published.metrics import Metric, metrics
+from throughline.settings import Settings, load_settings
 
 REPORTS = {"statistical_report": "conversation", "contacts_report": "contact"}
 # Columns of the reports that are no figures.
 LABELS = {
+    "settles_at",
     "period_grain",
     "period_start",
     "dimension",
@@ -54,7 +55,7 @@ def parsed(settings: Settings) -> list[dict[str, Any]]:
     settings.scratch_dir.mkdir(parents=True, exist_ok=True)
     finished = subprocess.run(
         [
-            str(transform.executable(settings)),
+            str(process.executable(settings)),
             *("--log-format", "json", "--show-all-deprecations", "--no-partial-parse", "parse"),
         ],
         cwd=settings.dbt_project_dir,
@@ -200,9 +201,9 @@ def test_the_time_spine_and_the_semantic_models_publish_nothing_more(
 ) -> None:
     spines = [node for node in manifest["nodes"].values() if node.get("time_spine")]
     assert [(spine["name"], spine["access"]) for spine in spines] == [
-        ("int_time_spine__spanned", "private")
+        ("int_days__spanned", "private")
     ]
-    public = [table for _, table in transform.public_models(manifest)]
+    public = [table for _, table in public_models(manifest)]
     assert not [table for table in public if "__" in table]
     for model in manifest["semantic_models"].values():
         assert model["node_relation"]["alias"] in public

@@ -8,8 +8,6 @@ import duckdb
 import pytest
 from harness import Pipeline
 
-pytestmark = pytest.mark.xdist_group("metrics")
-
 
 def _rows(built: Pipeline, sql: str, *parameters: Any) -> list[dict[str, Any]]:
     with duckdb.connect(str(built.settings.published_file), read_only=True) as connection:
@@ -50,6 +48,14 @@ def test_amounts_in_several_currencies_have_no_sum(built: Pipeline, source: str)
     assert contacts["currency"] is None
 
 
+def test_a_refund_lowers_the_revenue_and_is_no_purchase(built: Pipeline) -> None:
+    statistics, contacts = _statistics(built, "rule_refunds"), _contacts(built, "rule_refunds")
+    assert (statistics["transactions"], statistics["refunds"]) == (1, 2)
+    assert (statistics["converted"], statistics["converted_share"]) == (1, 0.5)
+    assert statistics["revenue"] == statistics["average_order_value"] == -40
+    assert (contacts["transactions"], contacts["revenue"]) == (1, -40)
+
+
 def test_the_median_of_a_week_comes_from_its_rows_and_not_from_its_days(built: Pipeline) -> None:
     days = _rows(
         built,
@@ -78,12 +84,31 @@ def test_nps_is_in_points_of_a_hundred_answers(built: Pipeline) -> None:
     assert statistics["nps"] == -25
 
 
-def test_a_conversation_whose_last_contact_is_snoozed_counts_as_closed(built: Pipeline) -> None:
-    assert _statistics(built, "rule_snoozed")["conversations"] == 1
+def test_a_conversation_whose_last_contact_is_snoozed_waits_and_counts_nowhere_yet(
+    built: Pipeline,
+) -> None:
     assert _rows(
         built,
-        "select is_closed, close_reason from marts.conversations where source = 'rule_snoozed'",
-    ) == [{"is_closed": True, "close_reason": "snooze"}]
+        "select is_closed, is_waiting, close_reason from marts.conversations"
+        " where source = 'rule_snoozed'",
+    ) == [{"is_closed": False, "is_waiting": True, "close_reason": None}]
+    assert not _rows(
+        built,
+        "select * from reports.statistical_report where dimension_value = 'rule_snoozed'",
+    )
+    assert _contacts(built, "rule_snoozed")["snoozed"] == 1
+    assert _rows(
+        built,
+        "select still_open, waiting, unexplained from reports.reconciliation"
+        " where source = 'rule_snoozed' and period_grain = 'day'",
+    ) == [{"still_open": 0, "waiting": 1, "unexplained": 0}]
+
+
+def test_a_pick_up_is_no_first_reply(built: Pipeline) -> None:
+    statistics = _statistics(built, "rule_pickup")
+    assert (statistics["first_reply_count"], statistics["pickup_count"]) == (1, 1)
+    assert statistics["first_reply_median_seconds"] == statistics["first_reply_p90_seconds"] == 120
+    assert statistics["pickup_median_seconds"] == statistics["pickup_p90_seconds"] == 6
 
 
 def test_a_contact_without_a_reply_is_unanswered_even_when_the_visitor_wrote_nothing(

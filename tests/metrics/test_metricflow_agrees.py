@@ -20,11 +20,10 @@ import duckdb
 import pytest
 from harness import REPOSITORY, Pipeline
 
-from orchestration import mf, transform
-from orchestration.metric_definitions import Metric, metrics
-from orchestration.settings import load_settings
-
-pytestmark = pytest.mark.xdist_group("metrics")
+from orchestration import mf
+from throughline.building.manifest import read_manifest
+from throughline.published.metrics import Metric, metrics
+from throughline.settings import load_settings
 
 Row = Mapping[str, Any]
 Key = tuple[Any, ...]
@@ -94,7 +93,7 @@ def answers(
 
 
 def _metrics(built: Pipeline) -> list[Metric]:
-    return metrics(transform.read_manifest(built.settings))
+    return metrics(read_manifest(built.settings))
 
 
 def _report(built: Pipeline, report: str, grain: str, split: str) -> list[dict[str, Any]]:
@@ -176,7 +175,7 @@ def test_the_documented_command_answers_while_a_run_holds_the_warehouse(
     with duckdb.connect(str(built.settings.warehouse_file)):
         finished = subprocess.run(
             [
-                *(sys.executable, "-m", "orchestration.mf", "query"),
+                *(sys.executable, "-m", "orchestration", "mf", "query"),
                 *("--metrics", ",".join(names), "--group-by", "metric_time__month"),
                 *("--order", "metric_time__month", "--csv", "answer.csv"),
             ],

@@ -43,6 +43,8 @@ def _lines(definitions: dg.Definitions) -> Iterator[str]:
         yield spec.key.to_user_string()
         yield f"    group {spec.group_name}, kinds {' '.join(sorted(spec.kinds))}"
         yield f"    owners {' '.join(spec.owners)}, {steps.get(spec.key, 'kept beside')}"
+        late = ", late by its policy" if spec.freshness_policy else ""
+        yield f"    access {spec.tags['access']}{late}"
         for parent in sorted(dep.asset_key.to_user_string() for dep in spec.deps):
             yield f"    from {parent}"
         for name in sorted(checks.get(spec.key, [])):

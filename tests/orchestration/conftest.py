@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from folders import make_settings
 
-from orchestration.settings import Settings
+from throughline.settings import Settings
 
 
 @pytest.fixture

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from asset_graph import SNAPSHOT, render
 
-from orchestration.settings import REPOSITORY
+from throughline import landing
+from throughline.building.manifest import place_tests, read_manifest
+from throughline.settings import REPOSITORY
 
-DESCRIBED = {"raw", "reference", "marts", "reports", "published"}
+DESCRIBED = {"raw", "registry", "reference", "marts", "reports", "published"}
 
 
 def test_the_asset_graph_is_the_one_that_was_reviewed(definitions: Any) -> None:
@@ -29,16 +33,68 @@ def test_every_asset_has_an_owner_a_group_a_kind_and_a_description(definitions: 
     assert not bare
 
 
-def test_the_group_of_an_asset_is_its_layer(definitions: Any) -> None:
+def test_the_group_of_an_asset_is_the_folder_of_its_model_or_its_schema(definitions: Any) -> None:
+    models = REPOSITORY / "dbt_project" / "models"
+    folders = {file.stem: file.relative_to(models).parts[0] for file in models.rglob("*.sql")}
     for spec in definitions.resolve_all_asset_specs():
-        assert spec.group_name == spec.key.path[0]
+        schema, table = spec.key.path
+        assert spec.group_name == folders.get(table, schema) or schema in {
+            "raw",
+            "registry",
+            "published",
+        }
+    groups = {spec.group_name for spec in definitions.resolve_all_asset_specs()}
+    assert groups == {*folders.values(), "raw", "reference", "registry", "published"}
+
+
+def test_the_owner_of_an_asset_is_a_group_of_dbt_and_its_tag_says_who_may_read_it(
+    definitions: Any,
+) -> None:
+    for spec in definitions.resolve_all_asset_specs():
+        assert spec.owners in (["team:warehouse"], ["team:reporting"]), spec.key
+        is_public = spec.group_name in {"marts", "metrics", "reports", "published"}
+        assert spec.tags["access"] == ("public" if is_public else "private"), spec.key
+
+
+def test_every_asset_that_is_built_leads_to_the_line_that_builds_it(definitions: Any) -> None:
+    steps = {key for step in definitions.resolve_asset_graph().assets_defs for key in step.keys
+             if step.is_executable}  # fmt: skip
+    for spec in definitions.resolve_all_asset_specs():
+        if spec.key not in steps:
+            continue
+        references = spec.metadata["dagster/code_references"].code_references
+        assert references, spec.key
+        for reference in references:
+            lines = Path(reference.file_path).read_text(encoding="utf-8").splitlines()
+            assert 1 <= reference.line_number <= len(lines), reference
+            if reference.file_path.endswith(".yml"):
+                # Two models have a name of their own in dbt: their seeds have the table's.
+                named = lines[reference.line_number - 1].strip().removeprefix("- name: ")
+                assert named in {spec.key.path[-1], f"listed_{spec.key.path[-1]}"}
+
+
+def test_every_column_of_a_raw_log_says_what_it_means(definitions: Any) -> None:
+    for spec in definitions.resolve_all_asset_specs():
+        if spec.group_name == "raw" and spec.key.path[-1] in landing.LOGS:
+            columns = spec.metadata["dagster/column_schema"].columns
+            assert len(columns) > 5
+            assert all(column.description for column in columns), spec.key
+
+
+def test_what_every_run_brings_is_late_after_the_hours_of_the_setting(definitions: Any) -> None:
+    late = {
+        spec.key.to_user_string(): spec.freshness_policy.fail_window.to_timedelta()
+        for spec in definitions.resolve_all_asset_specs()
+        if spec.freshness_policy
+    }
+    assert set(late) == {f"raw/{log}" for log in landing.LOGS} | {"published/throughline"}
+    assert set(late.values()) == {timedelta(hours=30)}
 
 
 def test_every_data_test_of_dbt_is_an_asset_check(definitions: Any) -> None:
-    from orchestration import transform
-    from orchestration.settings import load_settings
+    from throughline.settings import load_settings
 
-    manifest = transform.read_manifest(load_settings())
+    manifest = read_manifest(load_settings())
     tests = {node["name"] for node in manifest["nodes"].values() if node["resource_type"] == "test"}
     checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
     assert tests
@@ -68,7 +124,6 @@ def test_every_check_says_what_it_checks(definitions: Any) -> None:
 
 
 def test_a_check_of_numbers_says_which() -> None:
-    from orchestration import transform
 
     accepted = {
         "resource_type": "test",
@@ -78,7 +133,7 @@ def test_a_check_of_numbers_says_which() -> None:
         },
         "attached_node": "model.throughline.any",
     }
-    transform.place_tests({"nodes": {"test": accepted}})
+    place_tests({"nodes": {"test": accepted}})
     assert accepted["meta"] == {"description": "level, where it is not null, is one of 1, 2."}
 
 

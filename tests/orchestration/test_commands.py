@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
-from orchestration import landing, transform
-from orchestration.settings import REPOSITORY, load_settings
+from throughline import landing
+from throughline.building import tables
+from throughline.settings import REPOSITORY, load_settings
 
 COMMANDS = ("run", "test", "ui", "check", "bench", "rebuild", "sample", "snapshot", "lock", "clean")
 
@@ -30,14 +33,6 @@ def test_the_readme_names_no_target_that_does_not_exist() -> None:
     assert set(re.findall(r"`make ([a-z]+)", _read("README.md"))) <= targets
 
 
-def test_the_readme_names_every_setting_and_no_other() -> None:
-    source = _read("orchestration/settings.py")
-    settings = set(re.findall(r'read\.\w+\(\s*"([A-Z_]+)"', source))
-    # A row of the table names one setting, or several that belong together.
-    rows = re.findall(r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \|", _read("README.md"), re.M)
-    assert set(re.findall(r"[A-Z_]+", " ".join(rows))) == settings
-
-
 def test_the_two_commands_come_first_in_the_readme() -> None:
     commands = re.findall(r"^make ([a-z]+)", _read("README.md"), re.M)
     assert commands[:2] == ["run", "test"]
@@ -49,14 +44,58 @@ def test_continuous_integration_calls_make_test_last() -> None:
     assert "set -euo pipefail" in lines
 
 
-def test_the_lock_has_a_hash_for_every_package_and_names_no_index() -> None:
-    lock = _read("requirements.lock")
-    assert "://" not in lock
-    assert "--index-url" not in lock
-    assert "dbt-core-experimental-parser==" not in lock
-    for entry in re.split(r"\n(?=\S)", lock):
-        if re.match(r"[a-z0-9]", entry):
-            assert "--hash=sha256:" in entry, entry.splitlines()[0]
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def _pins(lock: str) -> dict[str, str]:
+    """What a lock pins: each line that names a package, with all its hashes."""
+    entries = re.split(r"\n(?=\S)", re.sub(r"\n    #.*", "", _read(lock)))
+    return {entry.splitlines()[0]: entry for entry in entries if re.match(r"[a-z0-9]", entry)}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_has_a_hash_for_every_package_and_names_no_index(lock: str) -> None:
+    text = _read(lock)
+    assert "://" not in text
+    assert "--index-url" not in text
+    assert "--find-links" not in text
+    assert "dbt-core-experimental-parser==" not in text
+    for name, entry in _pins(lock).items():
+        assert "--hash=sha256:" in entry, name
+
+
+def test_what_develops_the_product_holds_the_very_versions_that_run_it() -> None:
+    run, dev = (_pins(lock) for lock in LOCKS)
+    assert run
+    assert {name: dev.get(name) for name in run} == run
+
+
+def test_what_only_tests_need_is_not_installed_to_run_the_product() -> None:
+    run = {name.split("==")[0] for name in _pins("requirements.lock")}
+    groups = tomllib.loads(_read("pyproject.toml"))["dependency-groups"]
+    asked = {
+        group: {re.split(r"[<>=\[]", name)[0] for name in groups[group] if isinstance(name, str)}
+        for group in ("run", "dev")
+    }
+    assert asked["run"] <= run
+    # These three the product's own tools bring too.
+    assert asked["dev"] & run <= {"jsonschema", "networkx", "sqlalchemy"}
+
+
+def test_the_build_system_is_locked_with_what_runs_the_product() -> None:
+    wanted = tomllib.loads(_read("pyproject.toml"))["build-system"]["requires"]
+    pins = [name.split()[0] for name in _pins("requirements.lock")]
+    assert wanted == [pin for pin in pins if pin.startswith("setuptools==")]
+
+
+def test_only_what_develops_the_product_asks_for_the_larger_lock() -> None:
+    needs = dict(re.findall(r"^([a-z]+): (setup(?:-dev)?) ##", _read("Makefile"), re.M))
+    assert {target for target, lock in needs.items() if lock == "setup"} == {
+        *("run", "rebuild", "verify", "status", "ui", "serve")
+    }
+    assert {target for target, lock in needs.items() if lock == "setup-dev"} >= {
+        *("test", "check", "bench", "lock")
+    }
 
 
 def test_a_fresh_machine_is_told_which_python_is_missing() -> None:
@@ -113,13 +152,28 @@ def test_every_engine_of_a_run_keeps_its_blocks_and_rewrites_no_table(tmp_path: 
     told = []
     with landing.connect(settings) as connection:
         told.append(connection.execute(query).fetchone())
-    with transform.connect_read_only(settings) as connection:
+    with tables.connect_read_only(settings) as connection:
         told.append(connection.execute(query).fetchone())
     assert told == [("2.7 GiB", "2.7 GiB", 0)] * 2
     profile = yaml.safe_load(_read("profiles.yml"))["throughline"]["outputs"]["warehouse"]
     options = profile["config_options"]
     assert options["block_allocator_memory"] == options["memory_limit"]
     assert options["max_vacuum_tasks"] == 0
+
+
+def test_the_profile_of_dbt_says_the_options_of_every_other_engine(tmp_path: Path) -> None:
+    settings = load_settings({"WAREHOUSE_DIR": str(tmp_path), "DUCKDB_THREADS": "3"})
+    profile = yaml.safe_load(_read("profiles.yml"))["throughline"]["outputs"]
+    said = dict(profile["warehouse"]["config_options"])
+    assert said.pop("preserve_insertion_order") is True
+    assert "THROUGHLINE_SCRATCH_DIR" in said.pop("temp_directory")
+    assert profile["warehouse"]["settings"]["TimeZone"] == "UTC"
+    assert said.keys() == settings.engine_options.keys()
+    environment = settings.environment()
+    for name, value in settings.engine_options.items():
+        # What a machine decides comes out of a variable, which the settings give.
+        variable = re.search(r"env_var\('(\w+)'", str(said[name]))
+        assert str(value) == (environment[variable[1]] if variable else str(said[name])), name
 
 
 def test_a_checkpoint_leaves_the_row_groups_of_raw_tables_as_they_were_loaded(

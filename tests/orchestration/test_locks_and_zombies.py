@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
 import pytest
-import sqlalchemy
 
 from orchestration import instance as dagster_instance
-from orchestration import locks, run
+from orchestration import run, ui
 from orchestration.defs import shared
+from orchestration.defs.automation import automation
 from orchestration.narrator import Narrator
-from orchestration.settings import REPOSITORY, Settings
+from throughline.engine import locks
+from throughline.settings import REPOSITORY, Settings
 
 OPENING = """
 import sys, time
@@ -33,9 +36,9 @@ time.sleep(120)
 SLEEPING_RUN = """
 import sys, time
 import dagster as dg
-from orchestration import locks
+from throughline.engine import locks
 from orchestration.instance import open_instance
-from orchestration.settings import load_settings
+from throughline.settings import load_settings
 
 settings = load_settings()
 run_id = sys.argv[1]
@@ -52,10 +55,13 @@ with open_instance(settings) as instance:
     ).execute_in_process(instance=instance, run_id=run_id)
 """
 
+# What `make ui` takes out of the hands of the shell that started it.
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
 HOLDING = """
 import sys, time
-from orchestration import locks
-from orchestration.settings import load_settings
+from throughline.engine import locks
+from throughline.settings import load_settings
 
 with locks.warehouse(load_settings(), wait_seconds=0):
     print("held", flush=True)
@@ -165,6 +171,158 @@ def test_a_step_tries_again_when_another_program_has_the_file_open_and_not_other
     assert tried == ["file"]
 
 
+QUEUED_RUN = """
+import sys
+import dagster as dg
+from orchestration import instance as dagster_instance
+from orchestration.defs.resources import carried
+from throughline.settings import load_settings
+
+settings = load_settings()
+
+@dg.asset(pool="duckdb")
+def step(settings: dg.ResourceParam[object]):
+    print("the step began", flush=True)
+
+with dagster_instance.open_instance(settings) as instance:
+    dg.Definitions(
+        assets=[step],
+        jobs=[dg.define_asset_job("refresh", "*")],
+        resources={"settings": carried(settings)},
+        executor=dg.in_process_executor,
+    ).resolve_job_def("refresh").execute_in_process(instance=instance, run_id=sys.argv[1])
+"""
+
+
+def _wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def test_a_run_that_is_killed_while_it_waits_for_its_place_is_ended_too(settings: Settings) -> None:
+    run_id = "22222222-2222-3333-4444-555555555555"
+    with dagster_instance.open_instance(settings) as instance:
+        # Another run has the only place: no step of this one ever begins.
+        instance.event_log_storage.claim_concurrency_slot("duckdb", "another", "step")
+        process = _start(QUEUED_RUN, settings, run_id)
+        try:
+            _wait_for(lambda: locks.is_claimed(settings, run_id), "the run shows no life")
+            started = dg.DagsterRunStatus.STARTED
+            _wait_for(lambda: _status(instance, run_id) == started, "the run does not start")
+            assert dagster_instance.end_dead_runs(settings, instance) == []
+        finally:
+            _kill(process)
+        assert dagster_instance.end_dead_runs(settings, instance) == [run_id]
+        assert _status(instance, run_id) == dg.DagsterRunStatus.CANCELED
+
+
+def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus | None:
+    found = instance.get_run_by_id(run_id)
+    return found.status if found else None
+
+
+def test_a_run_that_started_long_ago_and_never_showed_life_is_ended(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dagster_instance.open_instance(settings) as instance:
+        run = instance.create_run_for_job(dg.GraphDefinition(name="lost").to_job())
+        instance.report_engine_event("starting", run)
+        instance.report_dagster_event(
+            dg.DagsterEvent("PIPELINE_START", job_name=run.job_name), run.run_id
+        )
+        assert _status(instance, run.run_id) == dg.DagsterRunStatus.STARTED
+        assert dagster_instance.end_dead_runs(settings, instance) == []
+        monkeypatch.setattr(dagster_instance, "CLAIMED_WITHIN_SECONDS", 0)
+        assert dagster_instance.end_dead_runs(settings, instance) == [run.run_id]
+        assert _status(instance, run.run_id) == dg.DagsterRunStatus.CANCELED
+
+
+@pytest.mark.parametrize("who", ["the tick of the sensor", "the schedule", "make ui"])
+def test_a_killed_run_does_not_block_the_queue_of_the_daemon(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    run_id = "33333333-2222-3333-4444-555555555555"
+    process = _start(SLEEPING_RUN, settings, run_id)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "asleep"
+    _kill(process)
+    with dagster_instance.open_instance(settings) as instance:
+        assert _status(instance, run_id) == dg.DagsterRunStatus.STARTED
+        if who == "make ui":
+            became: list[Any] = []
+            asked: list[Settings] = []
+            monkeypatch.setattr(os, "execve", lambda *arguments: became.append(arguments))
+            monkeypatch.setattr(ui, "ensure_manifest", asked.append)
+            for name, value in settings.environment().items():
+                monkeypatch.setenv(name, value)
+            handlers = {number: signal.getsignal(number) for number in ENDING}
+            try:
+                ui.main()
+            finally:
+                os.chdir(REPOSITORY)
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
+            assert became
+            assert asked, "Dagster finds the project read"
+        else:
+            found = automation()
+            starters = (found.sensors if who != "the schedule" else found.schedules) or []
+            # The sensor of alerts starts no run.
+            starter = next(one for one in starters if one.name != "alerts")
+            context = (
+                dg.build_sensor_context(instance=instance, resources={"settings": settings})
+                if who != "the schedule"
+                else dg.build_schedule_context(instance=instance, resources={"settings": settings})
+            )
+            assert callable(starter)
+            starter(context)
+        assert _status(instance, run_id) == dg.DagsterRunStatus.CANCELED
+        assert dagster_instance.end_dead_runs(settings, instance) == []
+    # A daemon's runs leave their lock files too; none stays.
+    assert not list((settings.warehouse_dir / "locks").glob("run-*"))
+
+
+def test_the_ui_is_announced_at_the_list_of_runs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Dagster's timeline leaves out what `make run` ran, and said that there are no runs.
+    asked: list[Settings] = []
+    monkeypatch.setattr(os, "execve", lambda *_: None)
+    monkeypatch.setattr(ui, "ensure_manifest", asked.append)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    handlers = {number: signal.getsignal(number) for number in ENDING}
+    try:
+        ui.main(3999)
+    finally:
+        os.chdir(REPOSITORY)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert "http://127.0.0.1:3999/runs" in capsys.readouterr().out
+    assert asked, "Dagster finds the project read"
+
+
+def test_whoever_looks_for_the_dead_never_takes_a_run_that_is_just_starting_for_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead: list[str] = []
+    flock, looks = fcntl.flock, iter([True])
+
+    def look_first(descriptor: int, operation: int) -> None:
+        # The moment before the lock is taken, in which another process may look.
+        if next(looks, False):
+            dead.extend(locks.dead_runs(settings))
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", look_first)
+    locks.claim_life(settings, "starting")
+    locks.release_life(settings, "starting")
+    assert next(looks, "looked") == "looked"
+    assert dead == []
+
+
 def test_the_warehouse_has_one_writer_and_the_kernel_frees_it(settings: Settings) -> None:
     process = _start(HOLDING, settings)
     try:
@@ -197,14 +355,9 @@ def test_a_run_without_a_lock_file_is_not_taken_for_dead(settings: Settings) -> 
 
 
 def test_the_home_of_dagster_is_prepared_with_telemetry_off(settings: Settings) -> None:
-    home = dagster_instance.prepare_home(settings)
     with dagster_instance.open_instance(settings) as instance:
         assert not instance.telemetry_enabled
         assert instance.run_monitoring_enabled
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: true\n", encoding="utf-8")
-    dagster_instance.prepare_home(settings)
-    with dagster_instance.open_instance(settings) as instance:
-        assert not instance.telemetry_enabled
 
 
 def test_a_damaged_history_is_put_aside(settings: Settings) -> None:
@@ -217,34 +370,12 @@ def test_a_damaged_history_is_put_aside(settings: Settings) -> None:
     assert len(list(settings.warehouse_dir.glob("dagster-damaged-*"))) == 1
 
 
-def test_the_history_is_written_by_one_engine_for_each_file(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[str] = []
-    create_engine = sqlalchemy.create_engine
-
-    def count(url: str, **options: Any) -> sqlalchemy.Engine:
-        made.append(url)
-        return create_engine(url, **options)
-
-    monkeypatch.setattr(sqlalchemy, "create_engine", count)
-    with dagster_instance.open_instance(settings) as instance:
-        for _ in range(2):
-            run = instance.create_run_for_job(dg.GraphDefinition(name="one").to_job())
-            for _ in range(5):
-                instance.report_engine_event("said", run)
-        assert len(instance.all_logs(run.run_id)) >= 5
-    assert len(made) == len(set(made))
-    # The index, the runs, and the events of each of two runs.
-    assert {Path(url).name for url in made} >= {"index.db", "runs.db", f"{run.run_id}.db"}
-
-
 def test_dbt_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("the kernel of this system does not offer it")
     child = (
         "import os, subprocess, sys, time\n"
-        "code = 'from orchestration.dbt_command import _end_with_parent as e; e();'\n"
+        "code = 'from throughline.building.command import _end_with_parent as e; e();'\n"
         'code += \'print(__import__("os").getpid(), flush=True); __import__("time").sleep(120)\'\n'
         "process = subprocess.Popen([sys.executable, '-c', code])\n"
         "time.sleep(120)\n"

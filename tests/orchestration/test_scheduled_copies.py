@@ -3,50 +3,37 @@
 from __future__ import annotations
 
 import csv
-import os
+import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import published_sample
 import pytest
 from folders import make_settings
 
-from orchestration import copies, publishing
-from orchestration.settings import REPOSITORY, SettingError, Settings, load_settings
-from serving import i18n
+from orchestration import copies as orchestrated
+from serving import copies, i18n
 from serving.reports.measures import KINDS
+from throughline.published.copies import are_due
+from throughline.published.manifest import current
+from throughline.settings import SettingError, Settings, load_settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def _run(settings: Settings) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "orchestration.run"],
-        cwd=REPOSITORY,
-        # All of them: another test may have left some in this process.
-        env={**os.environ, **settings.environment()},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A warehouse that the normal run has filled with the sample."""
-    home = tmp_path_factory.mktemp("copies")
-    found = load_settings({"WAREHOUSE_DIR": str(home / "warehouse")})
-    done = _run(found)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Copying the reports and the log" in done.stdout
-    return found
+    """The warehouse that the normal run has filled with the sample; read it only."""
+    sample = published_sample.of_all_workers(tmp_path_factory)
+    assert "Copying the reports and the log" in sample.said
+    return load_settings({"WAREHOUSE_DIR": str(sample.folder)})
 
 
 @pytest.fixture
@@ -57,9 +44,9 @@ def copied(settings: Settings, tmp_path: Path) -> Settings:
 
 
 def _version(settings: Settings) -> str:
-    current = publishing.current(settings)
-    assert current is not None
-    return current.data_version
+    now = current(settings)
+    assert now is not None
+    return now.data_version
 
 
 def _reports(settings: Settings) -> list[Path]:
@@ -157,7 +144,7 @@ def test_a_copy_names_nothing_outside_itself(settings: Settings) -> None:
 def test_the_figures_of_a_copy_are_those_of_the_report(
     settings: Settings, snapshot: duckdb.DuckDBPyConnection
 ) -> None:
-    manifest = publishing.current(settings)
+    manifest = current(settings)
     assert manifest is not None
     labels = {metric.column: metric.label for metric in manifest.metrics}
     i18n.use("en")
@@ -263,16 +250,46 @@ def test_the_same_version_is_copied_once(copied: Settings) -> None:
     assert {path: path.stat().st_mtime_ns for path in copied.published_dir.rglob("*")} == before
 
 
+def test_only_the_first_version_of_a_day_is_copied_by_a_run(copied: Settings) -> None:
+    published = copied.published_dir
+    first = current(copied)
+    assert first is not None
+    # The next version, and the first is pruned: its copies stay, being the newest.
+    shutil.move(published / first.version_path, published / "versions" / "0123456789abcdef")
+    for later, is_due in ((timedelta(), False), (timedelta(days=1), True)):
+        _republish(copied, first.published_at + later)
+        assert are_due(copied) == is_due
+        asked = orchestrated.write(copied, lambda _: None)
+        assert bool(asked["files"]) == is_due
+        for kind in ("reports", "exports"):
+            newest = first.data_version if not is_due else "0123456789abcdef"
+            assert (published / kind / "latest").readlink() == Path(newest)
+            assert (published / kind / newest).is_dir()
+    assert not are_due(copied)
+
+
+def _republish(settings: Settings, published_at: datetime) -> None:
+    """Let the content be that of another version, published then."""
+    path = settings.published_dir / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    old, new = manifest["data_version"], "0123456789abcdef"
+    text = json.dumps({**manifest, "published_at": published_at.isoformat()}).replace(old, new)
+    path.unlink()
+    path.write_text(text, encoding="utf-8")
+
+
 def test_copies_go_with_their_version_and_what_a_kill_left_goes_too(copied: Settings) -> None:
     published = copied.published_dir
+    kept = {}
     for kind in ("reports", "exports"):
+        kept[kind] = {path.name for path in (published / kind).iterdir()}
+        assert kept[kind] >= {_version(copied), "latest"}
         (published / kind / "0123456789abcdef").mkdir()
     (published / ".copying-1-dead").mkdir()
     (published / ".copying-1-dead" / "half.csv").write_text("half", encoding="utf-8")
     copies.write(copied)
     for kind in ("reports", "exports"):
-        names = {path.name for path in (published / kind).iterdir()}
-        assert names == {_version(copied), "latest"}
+        assert {path.name for path in (published / kind).iterdir()} == kept[kind]
     assert not list(published.glob(".copying-*"))
 
 
@@ -286,17 +303,17 @@ def test_a_copy_that_fails_leaves_nothing_half_done(
     def full(*arguments: object, **more: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("serving.export.files.write_file", full)
+    monkeypatch.setattr(copies, "write_file", full)
     with pytest.raises(OSError, match="no space"):
         copies.write(copied)
     assert not (published / "exports").exists()
     assert not list(published.glob(".copying-*"))
-    assert not copies.are_whole(copied)
+    assert are_due(copied)
     # What was whole before the failure stays, and the next attempt makes the rest.
     monkeypatch.undo()
     done = copies.write(copied)
     assert {Path(name).parent.parent.name for name in done.files} == {"exports"}
-    assert copies.are_whole(copied)
+    assert not are_due(copied)
 
 
 def test_the_log_is_not_exported_where_it_is_switched_off(copied: Settings, tmp_path: Path) -> None:
@@ -305,8 +322,8 @@ def test_the_log_is_not_exported_where_it_is_switched_off(copied: Settings, tmp_
     shutil.rmtree(copied.published_dir / "reports")
     done = copies.write(without)
     assert {name.split("/")[0] for name in done.files} == {"reports"}
-    assert copies.are_whole(without)
-    assert not copies.are_whole(copied)
+    assert not are_due(without)
+    assert are_due(copied)
 
 
 def test_a_switch_is_on_or_off(tmp_path: Path) -> None:
@@ -321,22 +338,22 @@ def test_before_the_first_publication_there_is_nothing_to_copy(tmp_path: Path) -
         copies.write(empty)
 
 
-def test_a_failed_copy_fails_its_own_step_and_the_version_stands(settings: Settings) -> None:
-    published = settings.published_dir
-    before = (published / "manifest.json").read_bytes()
-    shutil.rmtree(published / "exports")
-    (published / "exports").write_text("in the way", encoding="utf-8")
-    try:
-        failed = _run(settings)
-    finally:
-        (published / "exports").unlink()
-    assert failed.returncode == 1
-    assert "Step published__copies failed" in failed.stderr
-    assert "The new version is published all the same" in failed.stderr
-    assert (published / "manifest.json").read_bytes() == before
-    again = _run(settings)
-    assert again.returncode == 0, again.stderr
-    assert copies.are_whole(settings)
-    assert (published / "exports" / "latest" / "contacts.csv").exists()
-    third = _run(settings)
-    assert "Nothing new has landed" in third.stdout
+def test_a_version_without_a_complete_period_has_its_copies_though_they_are_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Or each run, and the sensor, would take them for emptied and build everything again.
+    bare = make_settings(tmp_path, SCHEDULED_EXPORTS="off")
+    (bare.published_dir / "versions" / "v1").mkdir(parents=True)
+
+    class Current:
+        data_version = "v1"
+        database = "versions/v1/throughline.duckdb"
+        published_at = datetime(2026, 11, 29, tzinfo=UTC)
+
+    (bare.published_dir / Current.database).touch()
+    monkeypatch.setattr(copies.versions, "current", lambda _: Current)
+    monkeypatch.setattr(copies.versions, "current_or_none", lambda _: Current)
+    monkeypatch.setattr(copies, "_write_reports", lambda *_: None)
+    assert are_due(bare)
+    assert copies.write(bare).files == ()
+    assert not are_due(bare)

@@ -17,10 +17,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy
 from folders import make_settings, write_log
 
-from orchestration import transform
-from orchestration.settings import REPOSITORY, Settings
+from throughline.published.copies import are_due
+from throughline.settings import REPOSITORY, Settings
 
 CONTACTS = """contact_id,started_at,ended_at,agent_id,agent_kind
 1,2026-11-01T10:00:00Z,2026-11-01T10:05:00Z,bot,bot
@@ -59,11 +60,13 @@ class Copy:
         self.settings: Settings = make_settings(home)
         self.prefix = without_network()
 
-    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """The command that `make run` calls."""
+    def run(
+        self, *, command: tuple[str, ...] = ("run",), **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """The command that `make` calls."""
         dead = "http://127.0.0.1:9"
         return subprocess.run(
-            [*self.prefix, sys.executable, "-m", "orchestration.run", *arguments],
+            [*self.prefix, sys.executable, "-m", "orchestration", *command],
             cwd=self.root,
             env={
                 **os.environ,
@@ -125,6 +128,60 @@ def test_a_second_run_with_nothing_new_is_quick_and_changes_nothing(
     assert copy.published() == before
 
 
+def test_a_run_ends_with_what_its_checks_warn_of_and_one_with_nothing_new_says_it_again(
+    copy: Copy, first: subprocess.CompletedProcess[str]
+) -> None:
+    def warnings(said: str) -> str:
+        block = said[said.index("\nWarnings: ") :]
+        return block[: block.index("\n\n")]
+
+    told = warnings(first.stdout)
+    assert "checks warn, and stopped nothing:" in told
+    assert "raw.contacts  rejected_rows: 1\n" in told
+    assert "raw.contacts  unrecognised_files: 1\n    1 files belong to no log\n" in told
+    assert warnings(copy.run().stdout) == told
+
+
+def test_a_landing_zone_that_was_emptied_is_said_by_a_run_with_nothing_new(
+    copy: Copy, first: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
+    done = copy.run(LANDING_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Warning: the landing zone {tmp_path} is empty, and files were loaded" in done.stdout
+    assert "Nothing new" in done.stdout
+
+
+def test_the_status_after_a_run_has_the_version_and_needs_nobody(
+    copy: Copy, first: subprocess.CompletedProcess[str]
+) -> None:
+    done = copy.run(command=("status", "--json"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found, manifest = json.loads(done.stdout), copy.published()
+    assert found["attention"] == []
+    assert found["version"]["data_version"] == manifest["data_version"]
+    assert found["version"]["contacts"] == 2
+    assert found["waiting"] == []
+    assert found["last_run"]["failed"] is False
+    assert sum(one["rows"] for one in found["rejected"]) == 1
+    assert found["warnings"]
+
+
+def test_sqlalchemy_reflects_every_published_column_with_its_comment(
+    copy: Copy, first: subprocess.CompletedProcess[str]
+) -> None:
+    engine = sqlalchemy.create_engine(
+        f"duckdb:///{copy.settings.published_file}", connect_args={"read_only": True}
+    )
+    inspector = sqlalchemy.inspect(engine)
+    for model in copy.published()["models"]:
+        found = inspector.get_columns(model["name"], schema=model["schema"])
+        assert [column["name"] for column in found] == [
+            column["name"] for column in model["columns"]
+        ]
+        assert [column["name"] for column in found if not column["comment"]] == []
+    engine.dispose()
+
+
 def test_the_build_is_the_work_of_the_dbt_that_read_the_project(
     copy: Copy, first: subprocess.CompletedProcess[str]
 ) -> None:
@@ -133,8 +190,7 @@ def test_the_build_is_the_work_of_the_dbt_that_read_the_project(
     assert "PASS" in text
     assert "artial parsing" not in text, "the project was read again"
     assert not list(copy.settings.warehouse_dir.glob("dbt/waiting"))
-    kept = copy.root / "dbt_project" / "target" / "manifests"
-    assert {path.name for path in kept.glob("*/*")} == set(transform.MANIFESTS)
+    assert not (copy.root / "dbt_project" / "target").exists(), "a run writes into no checkout"
 
 
 def test_the_run_is_in_the_history_that_the_user_interface_shows(
@@ -234,6 +290,46 @@ def test_a_fault_in_the_registry_ends_the_run_at_once(
         path.write_text(good, encoding="utf-8")
     assert done.returncode == 2
     assert "sources.csv, row 2, column time_zone: 'Mars/Base' is no time zone" in done.stderr
+
+
+def test_a_published_file_that_changed_in_place_is_written_again_though_nothing_is_new(
+    copy: Copy, first: subprocess.CompletedProcess[str]
+) -> None:
+    before = copy.published()
+    [model] = [one for one in before["models"] if one["name"] == "contacts"]
+    file = copy.settings.published_dir / model["parquet"]["files"][0]["path"]
+    right = file.read_bytes()
+    file.chmod(0o644)
+    file.write_bytes(right[:-1] + b"?")
+    done = copy.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Written again, because {file} does not match its checksum" in done.stdout
+    assert file.read_bytes() == right
+    assert copy.published()["data_version"] == before["data_version"]
+    assert copy.published()["publication_no"] > before["publication_no"]
+
+
+def test_a_failed_copy_fails_its_own_step_and_the_version_stands(
+    copy: Copy, first: subprocess.CompletedProcess[str]
+) -> None:
+    published = copy.settings.published_dir
+    before = (published / "manifest.json").read_bytes()
+    shutil.rmtree(published / "exports")
+    (published / "exports").write_text("in the way", encoding="utf-8")
+    try:
+        failed = copy.run()
+    finally:
+        (published / "exports").unlink()
+    assert failed.returncode == 1
+    assert "Step published__copies failed" in failed.stderr
+    assert "The new version is published all the same" in failed.stderr
+    assert (published / "manifest.json").read_bytes() == before
+    again = copy.run()
+    assert again.returncode == 0, again.stderr
+    assert not are_due(copy.settings)
+    assert (published / "exports" / "latest" / "contacts.csv").exists()
+    third = copy.run()
+    assert "Nothing new has landed" in third.stdout
 
 
 def test_a_blocking_check_that_fails_stops_the_publication_and_says_which(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from project_files import Project
 
-from orchestration import transform
-from orchestration.settings import Settings, load_settings
+from throughline.building.manifest import ensure_manifest
+from throughline.settings import Settings, load_settings
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def project(settings: Settings) -> Project:
     """The project as dbt reads it, from nothing."""
-    manifest = json.loads(transform.ensure_manifest(settings).read_bytes())
+    manifest = json.loads(ensure_manifest(settings).read_bytes())
 
     def of_kind(kind: str) -> dict[str, dict[str, Any]]:
         return {

@@ -25,8 +25,25 @@ class Project:
 
     @property
     def public(self) -> dict[str, dict[str, Any]]:
-        """The models that readers may use, by name."""
-        return {name: model for name, model in self.models.items() if model["access"] == "public"}
+        """The models that readers may use, by name, with the columns that are published."""
+        return {
+            name: {
+                **model,
+                "columns": {
+                    column: told
+                    for column, told in model["columns"].items()
+                    if column not in published(model).get("except", ())
+                },
+            }
+            for name, model in self.models.items()
+            if model["access"] == "public"
+        }
+
+
+def published(model: dict[str, Any]) -> dict[str, Any]:
+    """What a model's YAML says of its publication."""
+    told: dict[str, Any] = model["config"]["meta"].get("publish", {})
+    return told
 
 
 def sql_files() -> list[Path]:

@@ -1,7 +1,7 @@
 """The naming law: a short closed list, and every name obeys it.
 
 Belongs here: names of models, columns, tests and files. Does not belong here: what models say.
-An exception is a name that the contract fixes, or one listed here with its reason.
+An exception is a name that the contract fixes. The words for steps stand in docs/decisions/0015.
 """
 
 from __future__ import annotations
@@ -10,45 +10,28 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
-import pytest
+from harness import REPOSITORY
 from project_files import DBT_PROJECT, Project
 
-pytestmark = pytest.mark.xdist_group("project")
-
 WORDS = r"[a-z]+(?:_[a-z]+)*"
-LAYERS = {
-    "staging": re.compile(rf"stg_[a-z]+__{WORDS}s"),
-    "intermediate": re.compile(rf"int_{WORDS}s__{WORDS}"),
-    "marts": re.compile(WORDS),
-    "metrics": re.compile(WORDS),
-    "reports": re.compile(WORDS),
-}
+STAGING = re.compile(rf"stg_[a-z]+__{WORDS}s")
+STEP = re.compile(rf"int_{WORDS}s__({WORDS})")
+PUBLIC = re.compile(WORDS)
 # Public names that are no plural: the contract's, and a mass noun.
 NO_PLURALS = {"graph_quality", "statistical_report", "contacts_report", "reconciliation"}
-# The calendar of the semantic layer is one.
-ONE_OF_A_KIND = {"int_time_spine__spanned"}
-# A step is a past participle. These are participles without -ed; a step that collects something for
-# the subject of the model is named after what it collects.
-PARTICIPLES = {"spanned", "known", "split", "made"}
-COLLECTED = {
-    "int_contacts__facts",
-    "int_contacts__message_facts",
-    "int_contacts__transfers",
-    "int_conversations__answers",
-    "int_conversations__contacts",
-    "int_conversations__links",
-    "int_conversations__participations",
-    "int_conversations__paths",
-    "int_conversations__ratings",
-    "int_conversations__transactions",
-    "int_conversations__transfers",
-    "int_links__loops",
-    "int_agents__current",
-    "int_contacts__current",
-    "int_transfers__current",
-    "int_contacts__missing",
-    "int_components__before_merge",
-}
+# In the order of the walk; facts and marts go hand in hand, from the finest grain to the coarsest.
+WALK = (
+    {"staging"},
+    {"records"},
+    {"links"},
+    {"identity"},
+    {"facts", "marts"},
+    {"measures"},
+    {"metrics"},
+    {"reports"},
+)
+PUBLIC_SCHEMAS = {"marts", "metrics", "reports"}
+DECISION = REPOSITORY / "docs" / "decisions" / "0015-graph.md"
 VENDORS = re.compile(r"iadvize|zendesk|intercom|genesys|freshdesk|liveperson|servicenow|salesforce")
 
 SUFFIX_TYPES = {
@@ -60,11 +43,11 @@ SUFFIX_TYPES = {
     "_rate": {"double"},
 }
 # Names of other endings that hold a time or a truth: the contract's (period_start; valid_from and
-# since say from when on), its counterpart, and the calendar of the semantic layer.
+# since say from when on), its counterpart, the calendar of the semantic layer, a truth of before.
 OTHER_NAMES = {
     "timestamp": {"valid_from", "valid_to", "since"},
     "date": {"period_start", "day"},
-    "boolean": set(),
+    "boolean": {"was_provisional"},
 }
 # What a number in a mart may be called besides.
 NUMBER_ENDINGS = ("_no", "_score", "_amount", "_seconds_sum", "_hash")
@@ -75,13 +58,37 @@ def _layer(model: dict[str, Any]) -> str:
     return PurePosixPath(model["path"]).parts[0]
 
 
+def _words() -> dict[str, str]:
+    """The closed list: each step and its meaning, as the decision's table has them."""
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", DECISION.read_text(encoding="utf-8"), re.M)
+    assert len(rows) == len(dict(rows)), "a word stands in the table once"
+    return dict(rows)
+
+
 def test_every_model_is_named_after_its_layer(project: Project) -> None:
-    wrong = [
-        name
-        for name, model in project.models.items()
-        if not LAYERS["intermediate" if name.startswith("int_") else _layer(model)].fullmatch(name)
+    for name, model in project.models.items():
+        is_public = model["access"] == "public"
+        pattern = PUBLIC if is_public else STAGING if _layer(model) == "staging" else STEP
+        assert pattern.fullmatch(name), name
+        assert model["alias"] == name, f"{name} is called {model['alias']} where it is read"
+
+
+def test_a_model_reads_nothing_from_a_later_folder(project: Project) -> None:
+    floor = {folder: number for number, folders in enumerate(WALK) for folder in folders}
+    models = {model["unique_id"]: model for model in project.models.values()}
+    assert {_layer(model) for model in models.values()} == set(floor)
+    backward = [
+        f"{model['name']} reads {models[parent]['name']}"
+        for model in models.values()
+        for parent in model["depends_on"]["nodes"]
+        if parent in models and floor[_layer(models[parent])] > floor[_layer(model)]
     ]
-    assert set(wrong) == ONE_OF_A_KIND
+    assert backward == []
+
+
+def test_private_models_lie_in_private_schemas(project: Project) -> None:
+    for name, model in project.models.items():
+        assert (model["schema"] in PUBLIC_SCHEMAS) == (model["access"] == "public"), name
 
 
 def test_a_staging_model_is_named_after_its_folder(project: Project) -> None:
@@ -91,14 +98,17 @@ def test_a_staging_model_is_named_after_its_folder(project: Project) -> None:
         assert model["name"].startswith(f"stg_{PurePosixPath(model['path']).parts[1]}__")
 
 
-def test_the_step_of_an_intermediate_model_is_a_past_participle_or_what_it_collects(
-    project: Project,
-) -> None:
-    steps = {name: name.split("__")[1] for name in project.models if name.startswith("int_")}
-    others = {
-        name for name, step in steps.items() if not step.endswith("ed") and step not in PARTICIPLES
-    }
-    assert others == COLLECTED
+def test_the_step_of_a_private_model_is_a_word_of_the_closed_list(project: Project) -> None:
+    steps = {name: found[1] for name in project.models if (found := STEP.fullmatch(name))}
+    assert steps
+    assert {name: step for name, step in steps.items() if step not in _words()} == {}
+
+
+def test_every_step_word_is_used_and_has_one_meaning(project: Project) -> None:
+    used = {found[1] for name in project.models if (found := STEP.fullmatch(name))}
+    words = _words()
+    assert set(words) - used == set()
+    assert len(set(words.values())) == len(words), "two words for one meaning"
 
 
 def test_private_models_have_a_prefix_and_public_ones_are_plain_plurals(project: Project) -> None:
@@ -183,7 +193,8 @@ def test_a_model_and_its_yaml_are_neighbours_with_one_stem(project: Project) -> 
         assert model["patch_path"] == f"throughline://models/{model['path'][:-4]}.yml"
     for path in (DBT_PROJECT / "models").rglob("*.yml"):
         stem = path.stem.removesuffix("_unit_tests")
-        assert path.with_name(f"{stem}.sql").exists() or path.name in {"_sources.yml", "groups.yml"}
+        of_no_model = {"_exposures.yml", "_saved_queries.yml", "_sources.yml", "groups.yml"}
+        assert path.with_name(f"{stem}.sql").exists() or path.name in of_no_model
 
 
 def test_a_unit_test_stands_beside_its_model(project: Project) -> None:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import json
 import subprocess
 
-import pytest
 from project_files import Project
 
-from orchestration import landing, transform
-from orchestration.settings import Settings
-
-pytestmark = pytest.mark.xdist_group("project")
+from throughline import landing
+from throughline.building import process
+from throughline.settings import Settings
 
 
 def test_every_model_keeps_the_rules_that_its_unit_tests_state(
@@ -25,9 +23,9 @@ def test_every_model_keeps_the_rules_that_its_unit_tests_state(
         landing.prepare(connection)
     # One pass: each model's unit tests, then the model itself, empty, for those that read it.
     finished = subprocess.run(
-        [str(transform.executable(settings)), "build", "--exclude-resource-type", "test"],
+        [str(process.executable(settings)), "build", "--exclude-resource-type", "test"],
         cwd=settings.dbt_project_dir,
-        env=transform.environment(settings),
+        env=process.environment(settings),
         capture_output=True,
         text=True,
         check=False,

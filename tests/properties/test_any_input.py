@@ -20,6 +20,7 @@ from canonical import canonical, first_differences
 from harness import Pipeline, Row
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from rebuilt import Rebuilt
 from verdict import Ids, explained, fact_problems, partition_problems, report_problems
 from worlds import BATCHES, World, draw
 
@@ -28,33 +29,38 @@ ISLANDS = 15
 FORMATS = ("csv", "jsonl", "json", "csv.gz", "parquet")
 
 
+def registered(home: Path, worlds: Sequence[World]) -> Pipeline:
+    """A pipeline below a folder whose registry says what the worlds do."""
+    return Pipeline(
+        home,
+        sources=[
+            {
+                "source": world.source,
+                "time_zone": world.policy.time_zone,
+                "reject_visitor_mismatch": str(world.policy.reject_visitor_mismatch).lower(),
+                "max_gap_days": str(world.policy.max_gap_days or ""),
+                "waiting_days": str(world.policy.waiting_days),
+            }
+            for world in worlds
+        ],
+        projects=[
+            {
+                "source": world.source,
+                "project_id": world.project_id,
+                "time_zone": world.policy.report_zone,
+            }
+            for world in worlds
+        ],
+    )
+
+
 @contextmanager
 def _pipeline(worlds: Sequence[World]) -> Iterator[Pipeline]:
     with tempfile.TemporaryDirectory() as folder:
-        pipeline = Pipeline(
-            Path(folder),
-            sources=[
-                {
-                    "source": world.source,
-                    "time_zone": world.policy.time_zone,
-                    "reject_visitor_mismatch": str(world.policy.reject_visitor_mismatch).lower(),
-                    "max_gap_days": str(world.policy.max_gap_days or ""),
-                }
-                for world in worlds
-            ],
-            projects=[
-                {
-                    "source": world.source,
-                    "project_id": world.project_id,
-                    "time_zone": world.policy.report_zone,
-                }
-                for world in worlds
-            ],
-        )
-        yield pipeline
+        yield registered(Path(folder), worlds)
 
 
-def _deliver(
+def deliver(
     pipeline: Pipeline, worlds: Sequence[World], batches: Sequence[int], chance: random.Random
 ) -> None:
     """Write the rows of some batches, shuffled, in one file or two per log, in any format."""
@@ -88,10 +94,18 @@ def test_any_graph_in_any_batches_order_and_repeats_gives_the_right_marts_under_
     chance = random.Random(seed)
     worlds = [draw(chance.randrange(2**32), f"s{number}", ISLANDS) for number in range(SOURCES)]
     with _pipeline(worlds) as pipeline:
-        ids = Ids(worlds)
+        ids, rebuilt = Ids(worlds), Rebuilt(pipeline.home / "rebuilt")
         for batch in range(BATCHES):
-            _deliver(pipeline, worlds, [batch], chance)
-            pipeline.run()
+            deliver(pipeline, worlds, [batch], chance)
+            pipeline.land()
+            pipeline.build()
+            # The first file is built, the others are merged into what stands.
+            assert pipeline.is_refresh is (batch > 0), pipeline.planned
+            if pipeline.is_refresh:
+                rebuilt.build(pipeline)
+                differences = rebuilt.differences(pipeline)
+                assert not differences, f"seed {seed}, run {batch + 1}: " + "\n".join(differences)
+            pipeline.publish()
             in_batches = pipeline.snapshot()
             expected = {
                 world.source: reference.conversations(
@@ -114,7 +128,7 @@ def test_any_graph_in_any_batches_order_and_repeats_gives_the_right_marts_under_
         assert published == _checksums(pipeline)
 
     with _pipeline(worlds) as pipeline:
-        _deliver(pipeline, worlds, range(BATCHES), chance)
+        deliver(pipeline, worlds, range(BATCHES), chance)
         pipeline.run()
         at_once = pipeline.snapshot()
     differences = first_differences(canonical(in_batches), canonical(at_once))

@@ -56,6 +56,7 @@ class Ids:
         self._may_split = {(world.source, island) for world in worlds for island in world.may_split}
         self._published: dict[str, int] = {}
         self._of_contact: dict[tuple[str, str], str] = {}
+        self._public: set[tuple[str, str]] = set()
         self._run = 0
 
     def follow(self, tables: Tables) -> list[Problem]:
@@ -97,6 +98,10 @@ class Ids:
             found = resolves[name.partition(":")[0], name]
             if len(found) != 1 or found[0] not in current:
                 yield _about(name, f"{name} resolves to {found}")
+        # Those of missing contacts, too, whose link was taken back.
+        for source, name in self._public - set(resolves):
+            yield Problem(source, island_of(name), f"{name} resolved once, and leads nowhere now")
+        self._public |= set(resolves)
 
     def _misnamed(self, now: Mapping[tuple[str, str], str], current: set[str]) -> Iterator[Problem]:
         for name in current:
@@ -301,7 +306,7 @@ def report_problems(
         ("statistical_report", reference.statistical_groups, reference.statistical_measures),
         ("contacts_report", reference.contacts_groups, reference.contacts_measures),
     ):
-        groups: dict[reference.ReportKey, list[Row]] = defaultdict(list)
+        groups: dict[reference.ReportKey, list[Row | None]] = defaultdict(list)
         for world in worlds:
             for key, facts in groups_of(world.source, expected[world.source], world.policy):
                 groups[key].append(facts)
@@ -317,6 +322,8 @@ def report_problems(
         problems += [
             Problem(str(key[3]), "", line)
             for key, facts in groups.items()
+            # A row of which it is left open what it counts may say anything, or be missing.
+            if None not in facts
             for line in _row_problems(f"{name} {key}", measures_of(facts), rows.get(key))
         ]
     return problems

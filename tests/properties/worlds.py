@@ -28,7 +28,8 @@ BEGINNINGS = (
     datetime(2026, 5, 11, 9, tzinfo=UTC),
 )
 ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata")
-KINDS = ("human", "human", "human", "expert", "bot")
+# The last one is a word that no vocabulary knows.
+KINDS = ("human", "human", "human", "human", "expert", "bot", "bot", "oracle")
 VERSIONS = ("2026-10-31T00:00:00Z", "2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
 OLDER, USUAL, CORRECTED = VERSIONS
 
@@ -106,6 +107,8 @@ def draw(seed: int, source: str, islands: int) -> World:
             report_zone=chance.choice(ZONES) if chance.random() < 0.4 else zone,
             reject_visitor_mismatch=has_policy and chance.random() < 0.7,
             max_gap_days=10 if has_policy and chance.random() < 0.7 else None,
+            # Ratings come after 60 days: what waits for a week has expired by then.
+            waiting_days=chance.choice((7, 0, 2000)),
         ),
     )
     for number in range(islands):
@@ -243,7 +246,10 @@ class _Island:
             requested = self.starts.get(target, self.begin) - timedelta(
                 seconds=chance.randrange(60), milliseconds=number
             )
-            outcomes = ("failed", "abandoned", None) if goes_nowhere else ("accepted", None)
+            # The last one is a word that no vocabulary knows.
+            outcomes: tuple[str | None, ...] = ("accepted", "accepted", None, None, "answered")
+            if goes_nowhere:
+                outcomes = ("failed", "abandoned", "pending", "pending", None)
             row = {
                 "transfer_id": self.id(f"t{number}") if self.maybe(0.7) else None,
                 "from_contact_id": origin,
@@ -318,17 +324,38 @@ class _Island:
                 turns = [(contact.started, "visitor")]
             if self.maybe(0.2):
                 turns.append((contact.started, "system"))
+            if self.maybe(0.15):
+                turns.append(self._stray(contact, agent))
             for moment, author in turns:
                 number += 1
                 row = {
                     "message_id": self.id(f"m{number}") if self.maybe(0.8) else None,
                     "contact_id": contact.row["contact_id"],
-                    "sent_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "sent_at": self.spelled(moment),
                     "author_kind": author,
                     "author_id": contact.row["agent_id"] if author == agent else None,
                     "body": f'Message {number}, "quoted",\nin two lines, été',
                 }
                 self.deliver("messages", row)
+                if self.maybe(0.1):
+                    # The same once more, its clock written in some way.
+                    self.deliver("messages", {**row, "sent_at": self.spelled(moment)})
+                if row["message_id"] is None and self.maybe(0.2):
+                    # Its text was removed, which may arrive before the text.
+                    self.deliver("messages", {**row, "body": None})
+
+    def _stray(self, contact: _Contact, agent: str) -> tuple[datetime, str]:
+        """A message that lies outside its contact, or waited for it in a queue."""
+        chance = self.chance
+        strays = [
+            (contact.started - timedelta(days=chance.randrange(1, 30)), "visitor"),
+            (contact.started - timedelta(days=chance.randrange(31, 4000)), "visitor"),
+            (contact.started - timedelta(seconds=chance.randrange(1, 86400)), agent),
+        ]
+        if contact.ended is not None:
+            late = contact.ended + timedelta(seconds=chance.randrange(1, 86400))
+            strays += [(late, "visitor"), (late, agent)]
+        return chance.choice(strays)
 
     def _ratings_and_sales(self, contacts: list[_Contact]) -> None:
         chance = self.chance
@@ -344,13 +371,15 @@ class _Island:
             }
             self.deliver("ratings", row)
         for number in range(chance.choice((0, 0, 0, 1, 2))):
+            # A refund now and then, or nothing at all.
+            amount = chance.choice((1, 1, 1, -1, 0)) * chance.randrange(1, 10**5) / 100
             row = {
                 "transaction_id": self.id(f"s{number}"),
                 "contact_id": chance.choice(contacts).row["contact_id"]
                 if self.maybe(0.9)
                 else None,
                 "occurred_at": self.spelled(over + timedelta(hours=number)),
-                "amount": f"{chance.randrange(1, 100000) / 100:.2f}",
+                "amount": f"{amount:.2f}",
                 "currency": "EUR",
             }
             self.deliver("transactions", row)

@@ -10,7 +10,7 @@ from pathlib import Path
 import fake_warehouse
 import pytest
 
-from orchestration.settings import Settings
+from throughline.settings import Settings
 
 
 @pytest.fixture

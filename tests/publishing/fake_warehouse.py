@@ -27,8 +27,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 if str(REPOSITORY) not in sys.path:
     sys.path.insert(0, str(REPOSITORY))
 
-from orchestration import publishing  # noqa: E402
-from orchestration.settings import (  # noqa: E402
+from throughline.published.manifest import current
+from throughline.publishing import publish as publishing
+from throughline.settings import (
     PUBLISHED_ROW_GROUP_ROWS,
     PUBLISHED_STORAGE_VERSION,
     Settings,
@@ -39,7 +40,6 @@ Child = Callable[..., "subprocess.Popen[str]"]
 
 LEDGER = """
     create schema raw;
-    create schema intermediate;
     create table raw.loads (
         load_no bigint, log varchar, status varchar, rows_rejected bigint
     );
@@ -54,12 +54,14 @@ LEDGER = """
         old_conversation_id varchar, new_conversation_id varchar, source varchar,
         merged_at timestamp, evidence varchar, transfer_id varchar, publication_no bigint
     );
-    create table intermediate.int_conversation_ids__merged (
+"""
+GENERATION = """
+    create schema if not exists intermediate;
+    create schema if not exists outgoing.intermediate;
+    create table if not exists outgoing.intermediate.int_conversation_ids__merged (
         old_conversation_id varchar, new_conversation_id varchar, source varchar,
         merged_at timestamp, evidence varchar, transfer_id varchar
     );
-"""
-GENERATION = """
     create schema if not exists outgoing.marts;
     create schema if not exists outgoing.reports;
     create schema if not exists outgoing.metrics;
@@ -68,14 +70,14 @@ GENERATION = """
         'desk:' || number as conversation_id,
         'desk' as source,
         number::varchar as anchor_contact_id,
-        timestamp '2026-03-01 08:00:00' + interval (number) minute as started_at,
+        timestamp '2026-03-01 08:00:00' + interval (number * 20) minute as started_at,
         $generation::integer as generation,
         ['bot', 'agent ' || (number % 7)] as agent_path,
         (number % 50)::decimal(18, 4) as transaction_amount,
         if(number % 3 = 0, null, 'Léa, d''accord « merci » ' || number) as note
     from range(100 + $generation) as numbers (number)
     order by number;
-    create or replace table outgoing.marts.int_messages as
+    create or replace table outgoing.marts.messages as
     select
         'not for readers' as secret,
         'desk:' || number // 20 as conversation_id,
@@ -84,10 +86,7 @@ GENERATION = """
         $generation::integer as generation,
         'Bonjour ' || hash(number) as body
     from range($messages) as numbers (number)
-    order by number;
-    create or replace view outgoing.marts.messages as
-    with messages as (select * from outgoing.marts.int_messages)
-    select conversation_id, message_no, generation, body from messages;
+    order by conversation_id, message_no;
     create or replace table intermediate.int_secret as select 'not for readers' as body;
     create or replace table outgoing.marts.mart_private as select 'not for readers' as body;
     create or replace view outgoing.reports.statistical_report as
@@ -140,7 +139,12 @@ def fill(
     """Write this generation through an open connection."""
     if new:
         connection.execute(LEDGER)
-    connection.execute("insert into raw.loads values ($1, 'contacts', 'loaded', 0)", [generation])
+    # By name: landing adds the columns that a warehouse lacks.
+    connection.execute(
+        "insert into raw.loads (load_no, log, status, rows_rejected)"
+        " values ($1, 'contacts', 'loaded', 0)",
+        [generation],
+    )
     for statement in GENERATION.split(";"):
         if statement.strip():
             names = {"generation": generation, "messages": messages}
@@ -148,7 +152,12 @@ def fill(
             connection.execute(statement, used or None)
 
 
-def model(schema: str, name: str, **overrides: Any) -> dict[str, Any]:
+def publish(*order_by: str, **more: list[str] | str) -> dict[str, Any]:
+    """A model's configuration that says how it is published."""
+    return {"meta": {"publish": {"order_by": list(order_by), **more}}}
+
+
+def model(schema: str, name: str, *order_by: str, **overrides: Any) -> dict[str, Any]:
     """A model's node in dbt's manifest, as far as publishing reads it."""
     return {
         "resource_type": "model",
@@ -158,7 +167,7 @@ def model(schema: str, name: str, **overrides: Any) -> dict[str, Any]:
         "access": "public",
         "description": f'One row per thing in {name}. It isn\'t "more".',
         "columns": {},
-        "config": {"materialized": "table", "access": "public"},
+        "config": publish(*(order_by or ("conversation_id",))),
         **overrides,
     }
 
@@ -197,16 +206,25 @@ def write_dbt_manifest(
         }
     }
     nodes = {
-        "conversations": model("marts", "conversations", columns=column),
-        "messages": model("marts", "messages"),
+        "conversations": model(
+            "marts",
+            "conversations",
+            columns=column,
+            config=publish("started_at", "conversation_id", by_day_of="started_at"),
+        ),
+        "messages": model(
+            "marts",
+            "messages",
+            config=publish("conversation_id", "message_no", **{"except": ["secret", "place"]}),
+        ),
         "report": model(
             "reports",
             "statistical_report",
-            config={"materialized": "view", "access": "public"},
+            "period_start",
             columns={"conversations": {"name": "conversations", "description": ""}},
         ),
         "private": model("marts", "mart_private", access="protected"),
-        "intermediate": model("intermediate", "int_secret"),
+        "intermediate": model("intermediate", "int_secret", access="private"),
         "merged": model("intermediate", "int_conversation_ids__merged", access="private"),
         "test": {"resource_type": "test", "schema": "marts", "name": "unique"},
         **more,
@@ -220,7 +238,7 @@ def write_dbt_manifest(
 
 def leftovers(settings: Settings) -> list[str]:
     """What lies in `published/` beside what belongs there."""
-    expected = {"versions", "parquet", "throughline.duckdb", "manifest.json"}
+    expected = {"versions", "parquet", "throughline.duckdb", "manifest.json", "ids"}
     return sorted(
         path.name for path in settings.published_dir.iterdir() if path.name not in expected
     )
@@ -281,14 +299,14 @@ def read_loop(home: Path) -> None:
         generations = read_generations(settings.published_file)
         assert len(generations) == 1, f"two generations at once: {generations}"
         seen.append(generations.pop())
-        publication = publishing.current(settings)
+        publication = current(settings)
         assert publication is not None
         published = settings.published_dir
         assert len(read_generations(published / publication.database)) == 1
         for one in publication.models:
             rows = duckdb.sql(
-                "select count(*) from read_parquet($file)",
-                params={"file": str(published / one.parquet)},
+                "select count(*) from read_parquet($files)",
+                params={"files": [str(published / file.path) for file in one.files]},
             ).fetchall()
             assert rows == [(one.row_count,)]
         reads += 1

@@ -9,15 +9,18 @@ import duckdb
 import fake_warehouse
 import pytest
 
-from orchestration import headline, publishing
-from orchestration.settings import Settings
+from orchestration import headline, wording
+from orchestration.headline import reports
+from throughline.publishing import publish as publishing
+from throughline.settings import Settings
 
 TABLES = """
     create table reports.contacts_report as
     select
         grain as period_grain, start as period_start, 'all' as dimension, contacts,
         6::bigint as open, 90::bigint as answered, 40::bigint as transferred_out,
-        3::bigint as snoozed, 70.0 as first_reply_mean_seconds, 500.0 as duration_mean_seconds,
+        3::bigint as snoozed, 70.0 as first_reply_mean_seconds,
+        33.0 as response_mean_seconds, 500.0 as duration_mean_seconds,
         9::bigint as csat_positive, 12::bigint as csat_responses, 800::bigint as messages_sent,
         2::bigint as transactions, 30.5::decimal(38, 4) as revenue, 'EUR' as currency
     from (
@@ -32,15 +35,16 @@ TABLES = """
         period_grain, period_start, dimension, contacts // 2 as conversations,
         contacts - 3 as contacts, 50::bigint as answered, 20::bigint as transferred,
         10::bigint as fully_automated, 42.0 as first_reply_median_seconds,
-        12003.0 as resolution_median_seconds, 6::bigint as csat_positive,
-        8::bigint as csat_responses, -12.5 as nps, 8::bigint as nps_responses,
-        2::bigint as transactions, 30.5::decimal(38, 4) as revenue, 'EUR' as currency
+        6.0 as pickup_median_seconds, 12003.0 as resolution_median_seconds,
+        6::bigint as csat_positive, 8::bigint as csat_responses, -12.5 as nps,
+        8::bigint as nps_responses, 2::bigint as transactions,
+        30.5::decimal(38, 4) as revenue, 'EUR' as currency
     from reports.contacts_report;
     create table reports.reconciliation as
     select
         'month' as period_grain, period_start, source,
         contacts as contacts_report_contacts, contacts - 3 as statistical_report_contacts,
-        5::bigint as still_open, 0::bigint as closed_in_later_period,
+        5::bigint as still_open, 4::bigint as waiting, 0::bigint as closed_in_later_period,
         0::bigint as closed_in_earlier_period, 2::bigint as started_in_earlier_period,
         0::bigint as started_in_later_period, 0::bigint as unexplained
     from reports.contacts_report cross join (values ('desk')) as sources (source)
@@ -83,11 +87,15 @@ def reported(settings: Settings) -> Settings:
         connection.execute("drop view reports.statistical_report; drop table marts.conversations")
         connection.execute(TABLES)
     models = {
-        name: fake_warehouse.model(*name.split("."))
-        for name in ("reports.contacts_report", "reports.reconciliation", "marts.contacts")
+        name: fake_warehouse.model(*name.split("."), order)
+        for name, order in (
+            ("reports.contacts_report", "period_start"),
+            ("reports.reconciliation", "period_start"),
+            ("marts.contacts", "conversation_id"),
+        )
     }
     fake_warehouse.write_dbt_manifest(
-        settings, **models, agents=fake_warehouse.model("marts", "agents")
+        settings, **models, agents=fake_warehouse.model("marts", "agents", "agent_id")
     )
     publishing.publish(settings, run_id="first")
     return settings
@@ -119,7 +127,9 @@ def test_the_last_whole_month_of_both_reports_stands_side_by_side(reported: Sett
     assert table["contacts"] == ["1,300"]
     assert table["fully automated"] == ["10 2 %"]
     assert table["first human reply, median"] == ["42 s"]
+    assert table["picked up, median"] == ["6 s"]
     assert table["resolution, median"] == ["3 h 20 min"]
+    assert table["response, mean"] == ["33 s"]
     assert table["duration, mean (AHT)"] == ["8 min 20 s"]
     assert table["CSAT, 4 or 5"] == ["6 of 8 75 %"]
     assert table["transactions"] == ["2 30 EUR", "2 30 EUR"]
@@ -148,6 +158,7 @@ def test_the_reports_are_reconciled_for_the_month_and_for_all_time(reported: Set
 
     assert (
         "The two agree: 1,300 contacts started - 5 in conversations still open"
+        " - 4 in conversations that wait"
         " + 2 started in another month = 1,297 contacts in the conversations closed"
     ) in text
     assert (
@@ -182,7 +193,7 @@ def test_figures_fit_eighty_columns_and_carry_no_terminal_codes(reported: Settin
 
     assert "\x1b" not in text
     figures_only = text.split("\nPublished: ")[0].splitlines()
-    assert [line for line in figures_only if len(line) > headline.WIDTH] == []
+    assert [line for line in figures_only if len(line) > wording.WIDTH] == []
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
 
 
@@ -305,12 +316,12 @@ def test_before_the_first_publish_the_text_says_so(settings: Settings) -> None:
     ],
 )
 def test_durations_read_as_people_say_them(seconds: float | None, text: str) -> None:
-    assert headline._duration(seconds) == text
+    assert wording.duration(seconds) == text
 
 
 def test_an_exchange_over_midnight_shows_both_days() -> None:
     start, end = datetime(2026, 3, 1, 23, 50), datetime(2026, 3, 2, 0, 10)
 
-    assert headline._span(start, end) == "01 Mar 23:50-02 Mar 00:10"
-    assert headline._span(start, None) == "01 Mar 23:50, open"
-    assert headline._last_day(date(2026, 12, 1)) == date(2026, 12, 31)
+    assert wording.span(start, end) == "01 Mar 23:50-02 Mar 00:10"
+    assert wording.span(start, None) == "01 Mar 23:50, open"
+    assert reports._last_day(date(2026, 12, 1)) == date(2026, 12, 31)

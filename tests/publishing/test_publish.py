@@ -7,16 +7,20 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import fake_warehouse
 import pytest
 
-from orchestration import publishing, transform
-from orchestration.settings import Settings
+from throughline.building import tables
+from throughline.published.manifest import PublishError, current
+from throughline.publishing import publish as publishing
+from throughline.settings import Settings
 
 
 def rows(database: Path, query: str) -> list[tuple[object, ...]]:
@@ -31,7 +35,7 @@ def everything(folder: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-def test_only_public_models_of_the_public_schemas_are_published(settings: Settings) -> None:
+def test_public_models_are_published_and_nothing_else(settings: Settings) -> None:
     publication = publishing.publish(settings, run_id="first")
 
     tables = rows(
@@ -44,7 +48,8 @@ def test_only_public_models_of_the_public_schemas_are_published(settings: Settin
     assert [f"{model.schema}.{model.name}" for model in publication.models] == expected
     parquet = settings.published_dir / "parquet"
     assert sorted(str(path.relative_to(parquet)) for path in parquet.rglob("*.parquet")) == [
-        "marts/conversations.parquet",
+        "marts/conversations/2026-03-01.parquet",
+        "marts/conversations/2026-03-02.parquet",
         "marts/messages.parquet",
         "reports/statistical_report.parquet",
     ]
@@ -56,9 +61,10 @@ def test_snapshot_and_parquet_hold_the_rows_types_and_order_of_the_warehouse(
     publication = publishing.publish(settings, run_id="first")
 
     for model in publication.models:
-        query = f"from {model.schema}.{model.name}"
-        parquet = f"from '{settings.published_dir}/parquet/{model.schema}/{model.name}.parquet'"
-        # The view names its catalog, so the file has to be opened under its own name.
+        names = ", ".join(column.name for column in model.columns)
+        query = f"from {model.schema}.{model.name} select {names}"
+        files = "/*.parquet" if model.is_folder else ""
+        parquet = f"from '{settings.published_dir}/{model.parquet}{files}'"
         with duckdb.connect(str(settings.outgoing_file), read_only=True) as outgoing:
             expected = outgoing.execute(query).fetchall()
             types = outgoing.execute(f"describe {query}").fetchall()
@@ -67,7 +73,7 @@ def test_snapshot_and_parquet_hold_the_rows_types_and_order_of_the_warehouse(
         assert rows(settings.published_file, f"describe {query}") == types
 
 
-def test_a_table_behind_a_view_that_only_leaves_columns_out_is_published_as_it_stands(
+def test_what_the_declaration_excepts_is_left_out_and_no_table_is_written_anew_for_it(
     settings: Settings,
 ) -> None:
     lines: list[str] = []
@@ -75,38 +81,52 @@ def test_a_table_behind_a_view_that_only_leaves_columns_out_is_published_as_it_s
 
     assert "writing marts.messages anew" not in lines
     assert "writing reports.statistical_report anew" in lines
-    columns = rows(settings.published_file, "describe marts.messages")
-    assert [name for name, *_ in columns] == ["conversation_id", "message_no", "generation", "body"]
+    names = ["conversation_id", "message_no", "generation", "body"]
+    parquet = f"'{settings.published_dir}/parquet/marts/messages.parquet'"
+    for place in ("marts.messages", parquet):
+        columns = rows(settings.published_file, f"describe from {place}")
+        assert [name for name, *_ in columns] == names
+
+
+@pytest.mark.parametrize("order", [["number desc"], ["parity", "number"]])
+def test_a_view_is_published_in_the_order_that_its_declaration_gives(
+    settings: Settings, order: list[str]
+) -> None:
+    with duckdb.connect(str(settings.outgoing_file)) as connection:
+        connection.execute(
+            "create view marts.shown as"
+            " select message_no as number, message_no % 2 as parity, secret from marts.messages"
+        )
+        wanted = connection.execute(
+            f"from marts.shown select number, parity order by {', '.join(order)}"
+        ).fetchall()
+    config = fake_warehouse.publish(*order, **{"except": ["secret"]})
+    shown = fake_warehouse.model("marts", "shown", config=config)
+    fake_warehouse.write_dbt_manifest(settings, shown=shown)
+    publishing.publish(settings, run_id="first")
+
+    assert rows(settings.published_file, "from marts.shown") == wanted
+    parquet = f"'{settings.published_dir}/parquet/marts/shown.parquet'"
+    assert rows(settings.published_file, f"from {parquet}") == wanted
 
 
 @pytest.mark.parametrize(
-    "query",
+    ("declared", "message"),
     [
-        "with m as (select * from marts.int_messages) select upper(body) as body from m",
-        "with m as (select * from marts.int_messages) select body, message_no from m",
-        "with m as (select * from marts.int_messages) select message_no as number, body from m",
-        "with m as (select * from marts.int_messages where message_no > 3) select body from m",
-        "with m as (select * from marts.int_messages) select body from m where message_no > 3",
-        "with m as (select * from marts.int_messages) select distinct generation from m",
-        "with m as (select * from marts.conversations) select source, started_at from m",
-        "select body from marts.int_messages",
+        ({}, "does not say in which order it is published"),
+        ({"meta": {"publish": {"order_by": []}}}, "does not say in which order"),
+        (fake_warehouse.publish("body", only=["body"]), "publish has no only"),
+        (fake_warehouse.publish("body", **{"except": ["bdoy"]}), "has no bdoy"),
+        (fake_warehouse.publish("body", by_day_of="started"), "has no published column started"),
     ],
 )
-def test_a_view_that_does_anything_else_is_published_as_it_reads(
-    settings: Settings, query: str
+def test_a_public_model_without_a_sound_declaration_is_not_published(
+    settings: Settings, declared: dict[str, Any], message: str
 ) -> None:
-    with duckdb.connect(str(settings.outgoing_file)) as connection:
-        connection.execute(f"create view marts.shown as {query}")
-        expected = connection.execute("from marts.shown").fetchall()
-        names = connection.execute("describe marts.shown").fetchall()
-    fake_warehouse.write_dbt_manifest(settings, shown=fake_warehouse.model("marts", "shown"))
-    publishing.publish(settings, run_id="first")
-
-    assert rows(settings.published_file, "from marts.shown") == expected
-    assert rows(settings.published_file, "describe marts.shown") == names
-    parquet = f"'{settings.published_dir}/parquet/marts/shown.parquet'"
-    assert rows(settings.published_file, f"from {parquet}") == expected
-    assert len(rows(settings.published_file, "from marts.conversations")) == 100
+    messages = fake_warehouse.model("marts", "messages", config=declared)
+    fake_warehouse.write_dbt_manifest(settings, messages=messages)
+    with pytest.raises(PublishError, match=message):
+        publishing.publish(settings, run_id="first")
 
 
 def test_the_pipeline_reads_the_public_models_that_it_publishes_and_no_older_ones(
@@ -115,7 +135,7 @@ def test_the_pipeline_reads_the_public_models_that_it_publishes_and_no_older_one
     with duckdb.connect(str(settings.warehouse_file)) as connection:
         connection.execute("create schema marts; create table marts.conversations as select 1 as n")
 
-    with transform.connect_read_only(settings) as connection:
+    with tables.connect_read_only(settings) as connection:
         assert len(connection.execute("from marts.conversations").fetchall()) == 100
         assert connection.execute("select max(load_no) from raw.loads").fetchall() == [(0,)]
 
@@ -125,7 +145,7 @@ def test_manifest_says_what_each_model_is_and_where(settings: Settings) -> None:
 
     published = settings.published_dir
     manifest = json.loads((published / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["manifest_version"] == 1
+    assert manifest["manifest_version"] == 2
     assert manifest["run_id"] == "first"
     assert manifest["last_load_no"] == 0
     assert manifest["data_version"] == publication.data_version
@@ -142,9 +162,30 @@ def test_manifest_says_what_each_model_is_and_where(settings: Settings) -> None:
         "description": "The one id; it's `source:anchor`.",
     }
     for model in manifest["models"]:
-        content = (published / model["parquet"]["path"]).read_bytes()
-        assert len(content) == model["parquet"]["bytes"]
-        assert hashlib.sha256(content).hexdigest() == model["parquet"]["sha256"]
+        files = model["parquet"]["files"]
+        for file in files:
+            content = (published / file["path"]).read_bytes()
+            assert len(content) == file["bytes"]
+            assert hashlib.sha256(content).hexdigest() == file["sha256"]
+        assert sum(file["bytes"] for file in files) == model["parquet"]["bytes"]
+        assert sum(file["row_count"] for file in files) == model["row_count"]
+    folder, file = manifest["models"][0]["parquet"], manifest["models"][1]["parquet"]
+    assert [one["day"] for one in folder["files"]] == ["2026-03-01", "2026-03-02"]
+    assert [one["path"] for one in folder["files"]] == [
+        f"{folder['path']}/2026-03-01.parquet",
+        f"{folder['path']}/2026-03-02.parquet",
+    ]
+    said = subprocess.run(
+        "sha256sum *.parquet | sha256sum",
+        shell=True,
+        cwd=published / folder["path"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said.split()[0] == folder["sha256"]
+    [alone] = file.pop("files")
+    assert alone == {**file, "day": None, "row_count": 2000}
     assert manifest["metrics"] == [
         {
             "name": "conversations",
@@ -158,9 +199,11 @@ def test_manifest_says_what_each_model_is_and_where(settings: Settings) -> None:
             "column": "statistical_report.conversations",
             "numerator": "",
             "denominator": "",
+            "aggregation": "count",
+            "expression": "conversation_id",
         }
     ]
-    assert publishing.current(settings) == replace(publication, changed=False, new_ids=0)
+    assert current(settings) == replace(publication, changed=False, new_ids=0)
 
 
 def test_descriptions_are_comments_in_the_snapshot(settings: Settings) -> None:
@@ -286,7 +329,7 @@ def test_a_version_from_before_the_metrics_is_read_and_replaced(settings: Settin
     path.unlink()
     path.write_text(json.dumps({**manifest, "data_version": "0" * 16}), encoding="utf-8")
 
-    former = publishing.current(settings)
+    former = current(settings)
     assert former is not None
     assert former.metrics == ()
     assert publishing.publish(settings, run_id="second").metrics != ()
@@ -298,25 +341,23 @@ def test_parquet_bytes_do_not_depend_on_how_the_warehouse_stores_the_rows(
     fake_warehouse.build(settings, 0, messages=300_000)
     first = publishing.publish(settings, run_id="first")
     with duckdb.connect(str(settings.outgoing_file)) as connection:
-        connection.execute("alter table marts.int_messages rename to even")
-        connection.execute("create table marts.int_messages as from marts.even limit 0")
+        connection.execute("alter table marts.messages rename to even")
+        connection.execute("create table marts.messages as from marts.even limit 0")
         for start, end in ((0, 1000), (1000, 130_001), (130_001, 131_000), (131_000, 300_000)):
             connection.execute(
-                "insert into marts.int_messages"
+                "insert into marts.messages"
                 " from marts.even where rowid >= $1 and rowid < $2 order by rowid",
                 [start, end],
             )
         connection.execute("drop table marts.even")
         connection.execute("checkpoint")
         groups = connection.execute(
-            "select count(distinct row_group_id) from pragma_storage_info('marts.int_messages')"
+            "select count(distinct row_group_id) from pragma_storage_info('marts.messages')"
         ).fetchone()
 
-    lines: list[str] = []
-    second = publishing.publish(settings, run_id="second", progress=lines.append)
+    second = publishing.publish(settings, run_id="second")
 
     assert groups != (3,), "the rows are stored unevenly, or this test shows nothing"
-    assert "writing marts.messages anew" in lines
     assert second.data_version == first.data_version
     assert not second.changed
 
@@ -372,7 +413,7 @@ def test_an_old_version_that_cannot_be_removed_does_not_fail_the_publish(
         raise PermissionError("not yours")
 
     lines: list[str] = []
-    monkeypatch.setattr(publishing, "_prune", refuse)
+    monkeypatch.setattr(publishing, "prune", refuse)
     assert publishing.publish(settings, run_id="first", progress=lines.append).changed
     assert "could not be removed" in lines[-1]
 
@@ -383,13 +424,13 @@ def test_a_damaged_manifest_is_replaced(settings: Settings) -> None:
     manifest.unlink()
     manifest.write_text("{", encoding="utf-8")
 
-    with pytest.raises(publishing.PublishError, match=r"manifest\.json"):
-        publishing.current(settings)
+    with pytest.raises(PublishError, match=r"manifest\.json"):
+        current(settings)
     publishing.publish(settings, run_id="second")
 
-    current = publishing.current(settings)
-    assert current is not None
-    assert current.run_id == "second"
+    now = current(settings)
+    assert now is not None
+    assert now.run_id == "second"
 
 
 def test_versions_are_kept_up_to_the_setting_and_the_current_one_always(tmp_path: Path) -> None:
@@ -429,7 +470,7 @@ def test_a_merge_is_recorded_once_even_when_the_published_content_is_the_same(
     settings: Settings,
 ) -> None:
     publishing.publish(settings, run_id="first")
-    with duckdb.connect(str(settings.warehouse_file)) as connection:
+    with duckdb.connect(str(settings.outgoing_file)) as connection:
         connection.execute(
             "insert into intermediate.int_conversation_ids__merged values"
             " ('desk:9', 'desk:1', 'desk', timestamp '2026-03-02', 'transfer', 't-1')"
@@ -453,7 +494,7 @@ def test_an_integer_that_parquet_cannot_hold_is_refused_by_name(settings: Settin
         connection.execute("create table reports.total as select sum(1) as messages")
     fake_warehouse.write_dbt_manifest(settings, total=fake_warehouse.model("reports", "total"))
 
-    with pytest.raises(publishing.PublishError, match=r"reports\.total\.messages is a HUGEINT"):
+    with pytest.raises(PublishError, match=r"reports\.total\.messages is a HUGEINT"):
         publishing.publish(settings, run_id="first")
     assert fake_warehouse.leftovers(settings) == []
 
@@ -461,7 +502,7 @@ def test_an_integer_that_parquet_cannot_hold_is_refused_by_name(settings: Settin
 def test_a_public_model_that_was_not_built_is_named(settings: Settings) -> None:
     fake_warehouse.write_dbt_manifest(settings, absent=fake_warehouse.model("marts", "absent"))
 
-    with pytest.raises(publishing.PublishError, match=r"marts\.absent is public and not in"):
+    with pytest.raises(PublishError, match=r"marts\.absent is public and not in"):
         publishing.publish(settings, run_id="first")
 
 
@@ -481,15 +522,15 @@ def test_without_a_usable_dbt_manifest_nothing_is_published(
     if content is not None:
         manifest.write_text(content, encoding="utf-8")
 
-    with pytest.raises(publishing.PublishError, match=message):
+    with pytest.raises(PublishError, match=message):
         publishing.publish(settings, run_id="first")
-    assert publishing.current(settings) is None
+    assert current(settings) is None
 
 
 def test_publishing_a_missing_warehouse_says_so_and_creates_none(tmp_path: Path) -> None:
     settings = fake_warehouse.settings_of(tmp_path / "empty")
     fake_warehouse.write_dbt_manifest(settings)
 
-    with pytest.raises(publishing.PublishError, match="run the pipeline first"):
+    with pytest.raises(PublishError, match="run the pipeline first"):
         publishing.publish(settings, run_id="first")
     assert not settings.warehouse_file.exists()

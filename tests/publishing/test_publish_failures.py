@@ -12,8 +12,13 @@ import duckdb
 import fake_warehouse
 import pytest
 
-from orchestration import locks, publishing
-from orchestration.settings import Settings
+from throughline.engine import locks
+from throughline.engine.sql import named
+from throughline.published.manifest import PublishError, current
+from throughline.publishing import draft, parquet
+from throughline.publishing import publish as publishing
+from throughline.publishing.draft import Draft
+from throughline.settings import Settings
 
 
 def test_a_full_disk_leaves_the_old_version_and_no_temporary_file(
@@ -46,7 +51,7 @@ def test_a_kill_at_any_step_leaves_a_whole_version_and_the_next_publish_cleans_u
         _, errors = process.communicate(timeout=240)
 
         assert process.returncode in (-signal.SIGKILL, 0), errors
-        publication = publishing.current(settings)
+        publication = current(settings)
         assert publication is not None
         named = fake_warehouse.read_generations(settings.published_dir / publication.database)
         shown = fake_warehouse.read_generations(settings.published_file)
@@ -80,19 +85,25 @@ def failing_replace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "replace", fail)
 
 
-def failing_step(name: str) -> Callable[[pytest.MonkeyPatch], None]:
+def failing_step(module: Any, name: str) -> Callable[[pytest.MonkeyPatch], None]:
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: Any, **__: Any) -> None:
             raise KeyboardInterrupt("injected")
 
-        monkeypatch.setattr(publishing, name, fail)
+        monkeypatch.setattr(module, name, fail)
 
     return patch
 
 
 @pytest.mark.parametrize(
     "break_it",
-    [failing_replace, *map(failing_step, ("_record", "_install", "_sha256", "sync"))],
+    [
+        failing_replace,
+        failing_step(publishing, "record"),
+        failing_step(publishing, "install"),
+        failing_step(parquet, "sha256"),
+        failing_step(draft, "sync_all"),
+    ],
     ids=["replace", "ledger", "install", "checksum", "sync"],
 )
 def test_an_exception_in_the_middle_leaves_the_old_version_and_no_temporary_file(
@@ -119,19 +130,19 @@ def test_an_exception_in_the_middle_leaves_the_old_version_and_no_temporary_file
 def test_a_snapshot_with_other_row_counts_than_the_warehouse_is_not_published(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = publishing._Draft.write
+    write = Draft.write
 
-    def write_and_lose_a_row(self: Any, models: Any) -> Any:
-        written = write(self, models)
+    def write_and_lose_a_row(self: Any, models: Any, last: Any) -> Any:
+        written = write(self, models, last)
         for statement in (
             "delete from {name}.marts.conversations where rowid = 0",
             "checkpoint {name}",
         ):
-            self._engine.execute(publishing._sql(statement, name=self._snapshot))
+            self._engine.execute(named(statement, name=self._snapshot))
         return written
 
-    monkeypatch.setattr(publishing._Draft, "write", write_and_lose_a_row)
-    with pytest.raises(publishing.PublishError, match="100 rows in the warehouse, 99 in the snap"):
+    monkeypatch.setattr(Draft, "write", write_and_lose_a_row)
+    with pytest.raises(PublishError, match="100 rows in the warehouse, 99 in the snap"):
         publishing.publish(settings, run_id="first")
     assert not settings.published_file.exists()
     assert fake_warehouse.leftovers(settings) == []
@@ -144,7 +155,7 @@ def test_a_warehouse_written_in_the_middle_is_not_published(
         if "recording" in line:
             fake_warehouse.build(settings, 1)
 
-    with pytest.raises(publishing.PublishError, match="was written while it was being published"):
+    with pytest.raises(PublishError, match="was written while it was being published"):
         publishing.publish(settings, run_id="first", progress=write)
     assert not settings.published_file.exists()
 
@@ -155,10 +166,10 @@ def test_two_publishes_at_once_are_refused(settings: Settings) -> None:
 
 
 def test_what_a_killed_publish_left_is_removed_by_the_next(settings: Settings) -> None:
-    leftover = settings.published_dir / ".publishing-1234-abcd" / "parquet"
+    leftover = settings.published_dir / ".draft-1234-abcd" / "parquet"
     leftover.mkdir(parents=True)
     (leftover / "half.parquet").write_bytes(b"PAR1")
-    Path(settings.published_dir / ".publishing-ef01").symlink_to("nowhere")
+    Path(settings.published_dir / ".draft-ef01").symlink_to("nowhere")
 
     publishing.publish(settings, run_id="first")
 

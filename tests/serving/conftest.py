@@ -6,8 +6,6 @@ browser is the system's Chromium.
 
 from __future__ import annotations
 
-import dataclasses
-import fcntl
 import os
 import shutil
 import socket
@@ -20,51 +18,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import published_sample
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from orchestration.settings import REPOSITORY, ServingSettings, load_serving_settings, load_settings
 from serving.app import create_app
 from serving.snapshot import Snapshot, Snapshots
+from throughline.settings import REPOSITORY, ServingSettings, load_serving_settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A warehouse folder with the sample published in it; nobody may change it.
-
-    Published twice, first without the transfers: those that come later merge conversations, so that
-    there are former ids.
-    """
-    shared = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        shared = shared.parent
-    folder = shared / "served-sample"
-    with (shared / "served-sample.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "published" / "manifest.json").exists():
-            landing = shared / "served-landing"
-            sample = REPOSITORY / "seeds" / "sample_logs"
-            shutil.copytree(sample, landing, ignore=shutil.ignore_patterns("transfers"))
-            publish(landing, folder)
-            shutil.copytree(sample, landing, dirs_exist_ok=True)
-            publish(landing, folder)
-    return folder
-
-
-def publish(landing: Path, folder: Path) -> None:
-    """Run the pipeline over a landing zone into a warehouse folder."""
-    settings = load_settings({"LANDING_DIR": str(landing), "WAREHOUSE_DIR": str(folder)})
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestration.run"],
-        cwd=REPOSITORY,
-        # All settings: another test may have left some in this process.
-        env={**os.environ, **settings.environment(), "SCHEDULED_EXPORTS": "off"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    """A warehouse folder with the sample published in it; nobody may change it."""
+    return published_sample.of_all_workers(tmp_path_factory).folder
 
 
 @pytest.fixture(scope="session")
@@ -79,10 +48,21 @@ def snapshot(settings: ServingSettings) -> Snapshot:
     return Snapshots(settings).current()
 
 
+def local_client(app: FastAPI, **more: Any) -> TestClient:
+    """A client on this machine, which is answered without a key; redirects are not followed."""
+    return TestClient(
+        app,
+        base_url="http://localhost",
+        client=("127.0.0.1", 50_000),
+        follow_redirects=False,
+        **more,
+    )
+
+
 @pytest.fixture(scope="session")
 def client(settings: ServingSettings) -> Iterator[TestClient]:
     """A client of the application without a key, as on loopback; redirects are not followed."""
-    with TestClient(create_app(settings), follow_redirects=False) as made:
+    with local_client(create_app(settings)) as made:
         yield made
 
 
@@ -96,8 +76,8 @@ def _no_cookie_stays(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def keyed_client(settings: ServingSettings) -> Iterator[TestClient]:
     """A client of an application that has the key `open sesame`."""
-    app = create_app(dataclasses.replace(settings, api_key="open sesame"))
-    with TestClient(app, follow_redirects=False) as made:
+    app = create_app(settings.replaced(api_key="open sesame"))
+    with local_client(app) as made:
         yield made
 
 

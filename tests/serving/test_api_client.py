@@ -1,19 +1,25 @@
-"""A client that was written for the platform's REST API, pointed here.
+"""Clients that were written for the platform's REST API, pointed here.
 
-It knows the platform's documents and nothing of this project: where the answers are, how to ask for
-pages, what a history looks like. And it believes `meta`, not the HTTP status.
+They know the platform's documents and nothing of this project: where the answers are, how to ask
+for pages, what a history looks like. And they believe `meta`, not the HTTP status. One of them
+sends what the platform's own PHP client sends, to the letter.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from fastapi.testclient import TestClient
 
+from serving.app import create_app
+from serving.keys import Key, Keys, hashed
 from serving.snapshot import Snapshot
+from throughline.settings import ServingSettings
 
 KEY = "open sesame"
 
@@ -142,3 +148,178 @@ def test_nothing_is_one_empty_page_for_the_loop_of_the_platforms_client(
     keyed_client: TestClient,
 ) -> None:
     assert _Client(keyed_client).all_resources("conversation", channel="carrier pigeon") == []
+
+
+class _PhpClient:
+    """The requests of iadvize/api-rest-client, in its order and spelling, and its loop."""
+
+    def __init__(self, http: TestClient, key: str = KEY) -> None:
+        self._http = http
+        self._key = key
+        self.sent: list[str] = []
+        self.meta: dict[str, Any] = {}
+
+    def get_resource(self, name: str, identifier: object) -> Any:
+        # It asks for the first page, of 20, of a single resource too.
+        return self._proceed(f"{name}/{identifier}", {"page": 1, "limit": 20}).get("data")
+
+    def get_resources(
+        self, name: str, *, full: bool = False, filters: Mapping[str, Any] | None = None
+    ) -> Any:
+        # A page and a limit of null overwrite nothing: those of the request stay.
+        return self._proceed(name, self._parameters(full, filters or {}, 1)).get("data")
+
+    def get_all_resources(
+        self, name: str, *, full: bool = False, filters: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        data: list[Any] = []
+        page = 1
+        while True:
+            content = self._proceed(name, self._parameters(full, filters or {}, page))
+            data += content.get("data") or []
+            page += 1
+            pagination = content.get("pagination") or {}
+            if pagination.get("page") == pagination.get("pages"):
+                return data
+
+    @staticmethod
+    def _parameters(full: bool, filters: Mapping[str, Any], page: int) -> dict[str, Any]:
+        return {
+            **({"full": True} if full else {}),
+            **({"filters": filters} if filters else {}),
+            "page": page,
+            "limit": 20,
+        }
+
+    def _proceed(self, path: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        address = f"/api/2/{path}?{'&'.join(_http_build_query(parameters))}"
+        self.sent.append(address)
+        answer = self._http.get(address, headers={"X-API-Key": self._key})
+        content: dict[str, Any] = json.loads(answer.content)
+        self.meta = content["meta"]
+        return content
+
+
+def _http_build_query(value: object, name: str = "") -> Iterator[str]:
+    """What PHP makes of nested arrays: brackets, whole numbers as keys of lists, true as 1."""
+    if isinstance(value, Mapping):
+        pairs: Sequence[tuple[object, object]] = list(value.items())
+    elif isinstance(value, list):
+        pairs = list(enumerate(value))
+    else:
+        written = str(int(value)) if isinstance(value, bool) else str(value)
+        yield f"{quote_plus(name)}={quote_plus(written)}"
+        return
+    for key, each in pairs:
+        yield from _http_build_query(each, f"{name}[{key}]" if name else str(key))
+
+
+def test_the_platforms_php_client_walks_websites_first_and_then_all_that_it_knows(
+    keyed_client: TestClient, snapshot: Snapshot
+) -> None:
+    client = _PhpClient(keyed_client)
+    websites = client.get_all_resources("website", full=True)
+    assert client.sent[0] == "/api/2/website?full=1&page=1&limit=20"
+    assert {(website["source"], website["id"]) for website in websites} == {
+        (row["source"], row["project_id"])
+        for row in snapshot.rows("select source, project_id from marts.projects")
+    }
+    for website in websites:
+        assert website["label"]
+        assert "url" in website
+    one = client.get_resource("website", "101")
+    assert client.sent[-1] == "/api/2/website/101?page=1&limit=20"
+    assert one["name"] == "Maison Lumière France"
+    assert client.get_resource("website", 123) is None
+    assert client.meta["message"] == "Unknown 'website' with 'id' 123."
+    filters = {"website_id": "101", "from": "2026-10-01", "to": "2026-10-31"}
+    conversations = client.get_all_resources("conversation", full=True, filters=filters)
+    assert client.sent[-1].startswith(
+        "/api/2/conversation?full=1&filters%5Bwebsite_id%5D=101&filters%5Bfrom%5D=2026-10-01"
+    )
+    assert len({conversation["id"] for conversation in conversations}) == len(conversations) > 40
+    conversation = client.get_resource("conversation", conversations[0]["id"])
+    assert conversation == conversations[0]
+    for name in ("operator", "group", "tag"):
+        items = client.get_all_resources(name, full=True)
+        assert items, name
+        again = [client.get_resources(name, full=True), items[:20]]
+        assert again[0] == again[1]
+    known = {operator["id"] for operator in client.get_all_resources("operator", full=True)}
+    assert {id for conversation in conversations for id in conversation["operator_ids"]} <= known
+
+
+def test_the_platforms_statistics_example_is_answered_with_null_for_what_nobody_knows(
+    keyed_client: TestClient,
+) -> None:
+    client = _PhpClient(keyed_client)
+    indicators = [
+        "contact_duration",
+        "contact_waiting_duration",
+        "contact_number",
+        "contact_simultaneous_number",
+        "contact_waiting_number",
+    ]
+    resources = client.get_resources(
+        "statistic",
+        full=True,
+        filters={
+            "website_id": 101,
+            "channel": "chat",
+            "resource": "operator",
+            "indicators": indicators,
+            "from": "2026-10-01",
+            "to": "2026-10-31",
+        },
+    )
+    assert "filters%5Bindicators%5D%5B4%5D=contact_waiting_number" in client.sent[-1]
+    assert resources
+    for resource in resources:
+        assert set(resource) == {"id", "source", *indicators}
+        assert resource["contact_number"] > 0
+        assert resource["contact_waiting_number"] is None
+    assert set(client.meta["unavailable"]) == {
+        "contact_waiting_duration",
+        "contact_simultaneous_number",
+        "contact_waiting_number",
+    }
+
+
+def test_the_platforms_live_examples_are_told_why_there_is_no_answer(
+    keyed_client: TestClient,
+) -> None:
+    client = _PhpClient(keyed_client)
+    for path in ("operator/live", "operator/123/live", "callmeeting", "skill", "client"):
+        assert client.get_resources(path) is None
+        assert client.meta["status"] == "fail"
+        assert "No log of this warehouse holds" in client.meta["message"]
+
+
+def test_an_hourly_client_with_the_key_of_one_source_gets_every_conversation_of_it(
+    settings: ServingSettings, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sets the next `from` to the newest `created_at` that it has, an hour at a time."""
+    bound = Key("brand", hashed(KEY), sources=("maison_lumiere",))
+    monkeypatch.setattr(Keys, "all", lambda self: [bound])
+    with TestClient(create_app(settings.replaced()), follow_redirects=False) as http:
+        client = _PhpClient(http)
+        since, got = "2026-10-24 00:00:00", dict[str, str]()
+        for hour in range(1, 60):
+            # What is published by then is what had opened by then.
+            until = snapshot.value(
+                "select strftime(timezone('Europe/Paris', timestamptz '2026-10-23 22:00:00+00'"
+                " + to_hours($hour)), '%Y-%m-%d %H:%M:%S')",
+                {"hour": hour},
+            )
+            found = client.get_all_resources(
+                "conversation", full=True, filters={"from": since, "to": until}
+            )
+            assert client.meta["zone"] == "Europe/Paris"
+            got |= {each["id"]: each["created_at"] for each in found}
+            since = max(got.values(), default=since)
+        expected = snapshot.rows(
+            "select conversation_id from marts.conversations where source = 'maison_lumiere'"
+            " and started_at >= '2026-10-23 22:00:00' and started_at < '2026-10-26 09:00:00'"
+        )
+        assert set(got) == {row["conversation_id"] for row in expected}
+        assert len(got) > 10

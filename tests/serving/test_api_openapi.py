@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 
-from serving.api import conversations, statistic
+from serving.api import conversations, resources, statistic
 from serving.api.document import UNKNOWN_FIELDS
 
 
@@ -34,11 +34,15 @@ def test_it_names_the_paths_the_filters_and_the_three_forms_of_the_key(
     document: dict[str, Any],
 ) -> None:
     assert document["openapi"].startswith("3.1")
+    names = [resource.name for resource in resources.RESOURCES]
     assert set(document["paths"]) == {
         "/api/2/conversation",
         "/api/2/conversation/{id}",
         "/api/2/changes",
         "/api/2/statistic",
+        *(f"/api/2/{name}" for name in names),
+        *(f"/api/2/{name}/{{id}}" for name in names),
+        *(f"/api/2{path.replace(':text', '')}" for path in resources.UNKNOWABLE),
     }
     for path, fields in (
         ("/api/2/conversation", conversations.FILTERS),
@@ -84,6 +88,13 @@ def test_every_conversation_validates(client: TestClient, document: dict[str, An
             "&filters[indicators]=contact_duration",
         ),
         ("/api/2/statistic", "/api/2/statistic?filters[resource]=skill"),
+        (
+            "/api/2/statistic",
+            "/api/2/statistic?filters[indicators]=contact_number,contact_waiting_number",
+        ),
+        ("/api/2/operator/live", "/api/2/operator/live"),
+        ("/api/2/operator/{id}/live", "/api/2/operator/9/live"),
+        ("/api/2/callmeeting", "/api/2/callmeeting"),
     ],
 )
 def test_every_kind_of_answer_validates(
@@ -92,6 +103,24 @@ def test_every_kind_of_answer_validates(
     answer = client.get(address)
     assert answer.status_code == 200
     assert _problems(document, path, "200", answer.json()) == []
+
+
+@pytest.mark.parametrize("resource", resources.RESOURCES, ids=lambda resource: resource.name)
+def test_every_item_of_a_resource_validates(
+    client: TestClient, document: dict[str, Any], resource: resources.Resource
+) -> None:
+    path = f"/api/2/{resource.name}"
+    page, pages = 1, 1
+    while page <= min(pages, 5):
+        full = client.get(f"{path}?full=1&limit=100&page={page}").json()
+        assert _problems(document, path, "200", full) == []
+        assert full["data"]
+        pages = full["pagination"]["pages"]
+        page += 1
+    for item in client.get(path).json()["data"][:3]:
+        one = client.get(f"/api/2{item['_link']}").json()
+        assert _problems(document, f"{path}/{{id}}", "200", one) == []
+        assert one["data"]["id"] == item["id"]
 
 
 def test_every_change_validates(client: TestClient, document: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ def _data(client: TestClient, **filters: object) -> Any:
     answer = client.get(
         PATH, params={f"filters[{name}]": str(value) for name, value in filters.items()}
     ).json()
-    assert answer["meta"] == {"status": "success"}, answer
+    assert answer["meta"]["status"] == "success", answer
     return answer["data"]
 
 
@@ -225,7 +225,10 @@ def test_a_period_of_a_year_is_taken(client: TestClient, snapshot: Snapshot) -> 
 
 def test_what_cannot_be_answered_says_why(client: TestClient) -> None:
     assert "no waiting queue" in _refused(client, indicators="contact_waiting_number")
-    assert "no presence" in _refused(client, indicators="contact_number,presence_duration")
+    both = _refused(client, indicators="contact_waiting_number,presence_duration")
+    assert both.startswith("Indicators 'contact_waiting_number', 'presence_duration' are not avail")
+    assert "no waiting queue" in both
+    assert "no presence" in both
     assert "satisfaction" in _refused(client, indicators="satisfaction_global_rate")
     assert _refused(client, indicators="contact_nmber").startswith(
         "Value of field 'indicators' is not valid."
@@ -239,6 +242,26 @@ def test_what_cannot_be_answered_says_why(client: TestClient) -> None:
     )
     assert "not both" in _refused(client, website_id="1", website_list="2")
     assert "'to' is not valid" in _refused(client, **{"from": "2026-10-02", "to": "2026-10-01"})
+
+
+def test_an_indicator_that_cannot_be_known_is_null_beside_one_that_can(client: TestClient) -> None:
+    asked = ["contact_number", "contact_waiting_number", "contact_simultaneous_number"]
+    given = {"indicators": ",".join(asked), "from": "2026-10-01", "to": "2026-10-31"}
+    for more in ({}, {"resource": "operator"}):
+        answer = client.get(
+            "/api/2/statistic",
+            params={f"filters[{name}]": value for name, value in {**given, **more}.items()},
+        ).json()
+        assert answer["meta"]["unavailable"] == {
+            name: statistic.UNAVAILABLE_INDICATORS[name] for name in asked[1:]
+        }
+        rows = answer["data"] if more else [answer["data"]]
+        assert rows
+        for row in rows:
+            assert row["contact_number"] > 0
+            assert row["contact_waiting_number"] is row["contact_simultaneous_number"] is None
+    alone = client.get("/api/2/statistic?filters[indicators]=contact_number").json()
+    assert "unavailable" not in alone["meta"]
 
 
 def test_every_documented_indicator_is_either_a_figure_or_refused_with_a_reason() -> None:

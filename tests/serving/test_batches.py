@@ -12,8 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from serving.api import conversations
+from serving.api.batches import Batches
+from serving.api.clock import Clock
 from serving.api.envelope import RefusedError
-from serving.batches import Batches
 from serving.snapshot import Snapshot
 
 Result = TypeVar("Result")
@@ -125,7 +126,7 @@ def test_several_ids_lead_where_each_alone_does(snapshot: Snapshot, client: Test
     for start in range(0, len(asked), 8):
         part = asked[start : start + 8]
         # One of them twice: two clients may ask for the same.
-        found = conversations.each(snapshot, [(id, "") for id in [*part, part[0]]])
+        found = conversations.each(snapshot, Clock(), [(id, "") for id in [*part, part[0]]])
         assert str(found[0]) == str(found[-1])
         for id, document in zip(part, found, strict=False):
             answer = client.get(f"/api/2/conversation/{id}").json()
@@ -163,6 +164,6 @@ def test_messages_are_shown_where_the_contact_log_gives_the_facts(
         return [{**each, "facts_source": "contact_log"} for each in found]
 
     monkeypatch.setattr(snapshot, "look_up", without_facts)
-    (document,) = conversations.each(snapshot, [(row["id"], "")])
+    (document,) = conversations.each(snapshot, Clock(), [(row["id"], "")])
     assert not isinstance(document, RefusedError)
     assert len(document["messages"]) == row["messages"]

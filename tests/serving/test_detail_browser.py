@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from serving import conversation_queries as queries
-from serving.conversation_queries import Key
+from orchestration import pictures
+from serving import addresses
+from serving.queries import conversation as queries
+from serving.queries.directory import directory
+from serving.queries.ids import Key
 from serving.snapshot import Row, Snapshot
+from throughline.settings import load_settings
 
 PAGES = ("/", "/transfers", "/transfers?by=kind", "/transfers?from=2020-01-01&to=2020-01-31")
 
@@ -28,6 +33,22 @@ def escalated(snapshot: Snapshot) -> Row:
     )
     assert row
     return row
+
+
+def test_the_picture_of_the_readme_shows_two_transfers_and_is_small(
+    chromium: Any, server: str, warehouse: Path, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    shown = pictures.transferred_conversation(load_settings({"WAREHOUSE_DIR": str(warehouse)}))
+    row = snapshot.row(
+        "select transfer_count, bot_contact_count, human_contact_count from marts.conversations"
+        " where conversation_id = $id",
+        {"id": shown},
+    )
+    assert row == {"transfer_count": 2, "bot_contact_count": 1, "human_contact_count": 2}
+    file = tmp_path / "conversation.png"
+    pictures.photograph(chromium, server, shown, file)
+    # More than an empty page, or one that says that there is nothing.
+    assert 60_000 < file.stat().st_size < pictures.LARGEST_BYTES
 
 
 def _serious(page: Any) -> list[str]:
@@ -52,9 +73,9 @@ def test_both_agents_and_the_bot_are_read_on_one_page(
     browser_page: Any, snapshot: Snapshot, escalated: Row
 ) -> None:
     page = browser_page
-    page.goto(queries.address(escalated["conversation_id"]))
+    page.goto(addresses.conversation(escalated["conversation_id"]))
     assert page.locator("h1").inner_text().endswith(escalated["conversation_id"])
-    names = queries.directory(snapshot)
+    names = directory(snapshot)
     messages = queries.messages(
         snapshot, Key(escalated["conversation_id"], escalated["started_at"])
     )
@@ -78,8 +99,8 @@ def test_a_former_id_leads_to_the_conversation_it_became(
     )
     assert former
     page = browser_page
-    page.goto(queries.address(former["id"]))
-    assert page.url.endswith(queries.address(former["conversation_id"]))
+    page.goto(addresses.conversation(former["id"]))
+    assert page.url.endswith(addresses.conversation(former["conversation_id"]))
     assert former["id"] in page.locator("#ids").inner_text()
 
 
@@ -91,9 +112,9 @@ def test_a_contact_id_leads_to_its_place(
     )
     last = contacts[-1]
     page = browser_page
-    page.goto(queries.address(last["contact_id"], last["source"]))
-    assert page.url.endswith(f"#{queries.contact_anchor(last['contact_id'])}")
-    place = page.locator(f'[id="{queries.contact_anchor(last["contact_id"])}"]')
+    page.goto(addresses.conversation(last["contact_id"], last["source"]))
+    assert page.url.endswith(f"#{addresses.contact_anchor(last['contact_id'])}")
+    place = page.locator(f'[id="{addresses.contact_anchor(last["contact_id"])}"]')
     assert f"Contact {last['contact_no']} of {len(contacts)}" in place.inner_text()
     page.wait_for_function("window.scrollY > 0")
     assert place.bounding_box()["y"] < 900
@@ -101,7 +122,7 @@ def test_a_contact_id_leads_to_its_place(
 
 def test_keys_alone_reach_everything(browser_page: Any, escalated: Row) -> None:
     page = browser_page
-    page.goto(queries.address(escalated["conversation_id"]))
+    page.goto(addresses.conversation(escalated["conversation_id"]))
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
@@ -126,11 +147,11 @@ def test_keys_alone_reach_everything(browser_page: Any, escalated: Row) -> None:
 def test_the_permanent_link_is_copied(browser_page: Any, server: str, escalated: Row) -> None:
     page = browser_page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server)
-    page.goto(queries.address(escalated["conversation_id"]))
+    page.goto(addresses.conversation(escalated["conversation_id"]))
     page.get_by_role("button", name="Copy the permanent link").click()
     page.wait_for_selector("button[data-done]")
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == server + queries.address(escalated["conversation_id"])
+    assert copied == server + addresses.conversation(escalated["conversation_id"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -141,7 +162,7 @@ def test_nothing_serious_keeps_anyone_out(
     page = browser_page
     page.set_viewport_size({"width": width, "height": 850})
     page.emulate_media(color_scheme=scheme)
-    for path in (*PAGES, queries.address(escalated["conversation_id"])):
+    for path in (*PAGES, addresses.conversation(escalated["conversation_id"])):
         page.goto(path)
         assert _fits(page), path
         assert _serious(page) == [], path
@@ -156,11 +177,11 @@ def test_a_choice_and_an_unknown_id_keep_nobody_out(
     )
     context = chromium.new_context(base_url=server, viewport={"width": 390, "height": 850})
     page = context.new_page()
-    for path in (queries.address(shared), queries.address("nothing/like this")):
+    for path in (addresses.conversation(shared), addresses.conversation("nothing/like this")):
         page.goto(path)
         assert _fits(page)
         assert _serious(page) == []
-    page.goto(queries.address(shared))
+    page.goto(addresses.conversation(shared))
     page.locator("tbody a").first.click()
     assert "Timeline" in page.content()
     context.close()

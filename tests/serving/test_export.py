@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import http.client
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -20,6 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
+import duckdb
 import openpyxl
 import pandas
 import pyarrow.parquet
@@ -32,16 +33,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from orchestration.settings import REPOSITORY, ServingSettings
-from serving import filters
+from serving import connections, filters
+from serving.__main__ import OPTIONS
 from serving.app import create_app
 from serving.export import cells, log, stream, xlsx
 from serving.export.cells import Column
 from serving.export.files import ExportFailedError, write_file
-from serving.export.jobs import FORMATS, Job, Table
+from serving.export.jobs import FORMATS, Job
 from serving.filters import Filter
+from serving.queries.table import Table
 from serving.snapshot import Snapshot
 from serving.web import current_snapshot
+from tests.serving.conftest import local_client
+from throughline.settings import REPOSITORY, ServingSettings
 
 EXPORT = "/conversations/export"
 MARTS = {"conversation": "conversations", "contact": "contacts"}
@@ -52,7 +56,8 @@ def _contract(mart: str) -> list[str]:
         (REPOSITORY / "dbt_project" / "models" / "marts" / f"{mart}.yml").read_text()
     )["models"]
     (model,) = [each for each in models if each["name"] == mart]
-    return [column["name"] for column in model["columns"]]
+    withheld = model["config"]["meta"]["publish"].get("except", [])
+    return [column["name"] for column in model["columns"] if column["name"] not in withheld]
 
 
 def _csv_rows(content: bytes) -> list[list[str]]:
@@ -84,7 +89,10 @@ def test_the_headers_are_the_marts_contract_both_ways(client: TestClient, grain:
     assert _csv_rows(get("csv"))[0] == wanted
     assert list(json.loads(get("jsonl").splitlines()[0])) == wanted
     assert pyarrow.parquet.read_schema(io.BytesIO(get("parquet"))).names == wanted
-    assert [cell.value for cell in next(_sheet(get("xlsx")).iter_rows())] == wanted
+    # A sheet's moments have no zone of their own: the header says it.
+    moments = {name for name in wanted if name.endswith("_at") or name == "requested_at"}
+    headings = [cell.value for cell in next(_sheet(get("xlsx")).iter_rows())]
+    assert headings == [f"{name} (UTC)" if name in moments else name for name in wanted]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +115,13 @@ def test_an_export_is_the_whole_filtered_result_in_the_order_of_the_opening(
     read = pyarrow.parquet.read_table(
         io.BytesIO(client.get(f"{EXPORT}?format=parquet&{query}").content)
     ).to_pylist()
-    assert read == expected
+    assert [
+        {
+            name: value.replace(tzinfo=None) if isinstance(value, datetime) else value
+            for name, value in row.items()
+        }
+        for row in read
+    ] == expected
     ids = [row["conversation_id"] for row in expected]
     for format_name in ("csv", "jsonl", "xlsx"):
         content = client.get(f"{EXPORT}?format={format_name}&{query}").content
@@ -264,7 +278,7 @@ def test_pandas_reads_a_workbook_with_types(client: TestClient, snapshot: Snapsh
     content = client.get(f"{EXPORT}?format=xlsx").content
     frame = pandas.read_excel(io.BytesIO(content))
     assert len(frame) == snapshot.value("select count(*) from marts.conversations")
-    for name in ("started_at", "closed_at", "started_on"):
+    for name in ("started_at (UTC)", "closed_at (UTC)", "started_on"):
         assert pandas.api.types.is_datetime64_any_dtype(frame[name])
     assert frame["contact_count"].sum() == snapshot.value("select count(*) from marts.contacts")
     assert frame["is_closed"].dtype == bool
@@ -444,6 +458,53 @@ def test_a_value_of_a_filter_is_never_part_of_the_question(client: TestClient) -
         assert answer.content == b""
 
 
+def test_a_moment_says_that_it_is_one_of_utc(snapshot: Snapshot, tmp_path: Path) -> None:
+    sql = (
+        "select timestamp '2026-10-25 00:30:00' as at, timestamp_ns '2026-10-25 00:30:00' as ns,"
+        " timestamptz '2026-10-25 02:30:00+02' as zoned, date '2026-10-25' as day"
+    )
+    content = _written(snapshot, tmp_path, Table("t", sql), "parquet")
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
+    for number, name in enumerate(("at", "ns", "zoned")):
+        assert file.schema_arrow.field(name).type.tz == "UTC"
+        told = json.loads(file.schema.column(number).logical_type.to_json())
+        assert told["isAdjustedToUTC"] is True
+        assert file.read().column(name)[0].as_py().isoformat() == "2026-10-25T00:30:00+00:00"
+    assert file.read().column("day")[0].as_py() == date(2026, 10, 25)
+    sheet = _sheet(_written(snapshot, tmp_path, Table("t", sql), "xlsx"))
+    header, values = sheet.iter_rows(values_only=True)
+    assert header == ("at (UTC)", "ns (UTC)", "zoned (UTC)", "day")
+    assert values[:3] == (datetime(2026, 10, 25, 0, 30),) * 3
+    line = json.loads(_written(snapshot, tmp_path, Table("t", sql), "jsonl"))
+    assert line["at"].endswith("Z")
+
+
+def test_exports_of_different_questions_have_different_names(client: TestClient) -> None:
+    queries = [
+        "conversations/export?",
+        "conversations/export?grain=contact",
+        "conversations/export?grain=both",
+        "conversations/export?from=2026-10-01",
+        "conversations/export?from=2026-10-01&channel=chat",
+        "conversations/export?from=2026-10-01&channel=call",
+        "conversations/export?from=2026-10-01&q=refund",
+        "conversations/export?from=2026-10-01&on=closed",
+        "reports/statistics/export?grain=month",
+        "reports/statistics/export?grain=month&by=agent",
+        "reports/statistics/export?grain=month&source=maison_lumiere",
+        "reports/statistics/export?grain=month&source=maison_lumiere&project=101",
+        "reports/statistics/export?grain=month&to=2026-09-01",
+        "reports/statistics/export?grain=month&columns=all",
+        "reports/contacts/export?grain=month",
+    ]
+    names = [
+        client.head(f"/{query}&format=csv").headers["content-disposition"] for query in queries
+    ]
+    assert len(set(names)) == len(names)
+    again = client.head(f"/{queries[5]}&format=csv").headers["content-disposition"]
+    assert again == names[5]
+
+
 def test_the_file_is_named_after_its_content(client: TestClient, snapshot: Snapshot) -> None:
     answer = client.get(f"{EXPORT}?format=csv&grain=contact&from=2026-10-01&to=2026-10-31")
     assert answer.headers["content-disposition"] == (
@@ -498,12 +559,41 @@ def test_the_worker_knows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "API_KEY" not in stream.worker_environment()
 
 
+@pytest.mark.parametrize(
+    ("grain", "order"),
+    [
+        ("conversation", "started_at, conversation_id"),
+        ("contact", "conversation_started_at, conversation_id, contact_no"),
+    ],
+)
+def test_an_export_of_what_a_refresh_left_in_no_order_is_in_order(
+    snapshot: Snapshot, tmp_path: Path, grain: str, order: str
+) -> None:
+    database = tmp_path / "refreshed.duckdb"
+    shutil.copyfile(snapshot.path, database)
+    with duckdb.connect(str(database)) as connection:
+        for name in ("conversations", "contacts"):
+            connection.execute(
+                f"create or replace table marts.{name} as"
+                f" from marts.{name} order by hash(conversation_id)"
+            )
+        wanted = connection.execute(
+            f"from marts.{grain}s select conversation_id order by {order}"
+        ).fetchall()
+    target = tmp_path / "log.parquet"
+    write_file(database, log.tables(Filter(), grain, in_order=False), "parquet", target)
+    found = pyarrow.parquet.read_table(target, columns=["conversation_id"]).to_pylist()
+    assert [(row["conversation_id"],) for row in found] == wanted
+
+
 def test_a_file_of_the_log_is_written_outside_the_server(
     snapshot: Snapshot, tmp_path: Path
 ) -> None:
     for format_name in FORMATS:
         target = tmp_path / f"log.{format_name}"
-        write_file(snapshot.path, log.tables(Filter(), "conversation"), format_name, target)
+        write_file(
+            snapshot.path, log.tables(Filter(), "conversation", in_order=True), format_name, target
+        )
         assert target.stat().st_size > 10_000
     with pytest.raises(ExportFailedError, match="longer"):
         write_file(snapshot.path, [Table("t", SLOW_SQL)], "csv", tmp_path / "slow.csv", seconds=0.5)
@@ -546,12 +636,14 @@ BREAKING_SQL = (
     " as text from range(5000000)"
 )
 ENDLESS_SQL = "select md5(cast(range as varchar)) as text from range(100000000)"
+LARGE_ROWS = 500_000
 TEST_TABLES = {
     "slow": SLOW_SQL,
     "breaking": BREAKING_SQL,
     "endless": ENDLESS_SQL,
     "wrong": "select nothing from nowhere",
     "quick": "select 1 as one",
+    "large": f"select md5(cast(range as varchar)) as text from range({LARGE_ROWS})",
 }
 
 
@@ -573,7 +665,7 @@ def _running(settings: ServingSettings) -> Iterator[tuple[str, int]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = uvicorn.Server(
-        uvicorn.Config(_app(settings), port=port, log_level="critical", access_log=False)
+        uvicorn.Config(_app(settings), port=port, log_level="critical", **OPTIONS)
     )
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -633,12 +725,12 @@ def test_an_export_that_breaks_midway_is_a_broken_download(settings: ServingSett
 
 
 def test_an_export_that_does_not_begin_is_a_page(settings: ServingSettings) -> None:
-    client = TestClient(_app(settings))
+    client = local_client(_app(settings))
     answer = client.get("/test/wrong")
     assert answer.status_code == 500
     assert "text/html" in answer.headers["content-type"]
     assert "content-disposition" not in answer.headers
-    hurried = TestClient(_app(dataclasses.replace(settings, export_seconds=1)))
+    hurried = local_client(_app(settings.replaced(export_seconds=1)))
     began = time.monotonic()
     assert hurried.get("/test/slow").status_code == 503
     assert time.monotonic() - began < 15
@@ -676,15 +768,95 @@ def test_two_exports_run_at_once_and_a_third_is_told_when_to_come_again(
     settings: ServingSettings,
 ) -> None:
     with _running(settings) as where:
-        open_ones = []
-        for _ in range(stream.AT_ONCE):
-            plain = socket.create_connection(where)
-            plain.sendall(b"GET /test/endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            plain.recv(1000)
-            open_ones.append(plain)
+        # These work and send nothing yet.
+        open_ones = [_open(where, "/test/slow") for _ in range(stream.AT_ONCE)]
+        assert _until(lambda: len(_workers()) == stream.AT_ONCE)
         answer = _ask(where, "/test/quick")
         assert answer.status == 429
         assert answer.getheader("Retry-After") == "30"
         for plain in open_ones:
             plain.close()
         assert _until(lambda: _ask(where, "/test/quick").status == 200)
+
+
+def _open(where: tuple[str, int], path: str) -> socket.socket:
+    """A connection that has asked for something and reads nothing of it."""
+    plain = socket.create_connection(where)
+    plain.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return plain
+
+
+def test_clients_that_do_not_read_keep_no_place_from_others(settings: ServingSettings) -> None:
+    with _running(settings) as where:
+        idle: list[socket.socket] = []
+        for _ in range(stream.AT_ONCE):
+            assert _until(lambda: _begins(where, idle))
+        assert _until(lambda: len(_workers()) == stream.AT_ONCE)
+        assert _until(lambda: _ask(where, "/test/quick").status == 200)
+        # Room for those that wait ends too: whoever comes then is told to come again.
+        for _ in range(stream.WAITING):
+            assert _until(lambda: _begins(where, idle))
+        assert _until(lambda: _ask(where, "/test/quick").status == 429)
+        for plain in idle:
+            plain.close()
+        assert _until(lambda: _ask(where, "/test/quick").status == 200)
+
+
+def _begins(where: tuple[str, int], idle: list[socket.socket]) -> bool:
+    """Whether one more export begins to which nobody listens."""
+    plain = _open(where, "/test/endless")
+    idle.append(plain)
+    return plain.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_client_that_reads_goes_on_where_it_had_the_server_wait(
+    settings: ServingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "PATIENCE", 0.05)
+    with _running(settings) as where:
+        plain = _open(where, "/test/large")
+        assert _until(lambda: _ask(where, "/test/quick").status == 200)
+        time.sleep(0.5)
+        answer = http.client.HTTPResponse(plain)
+        answer.begin()
+        lines = answer.read().split(b"\r\n")
+        assert lines[-1] == b""
+        assert len(lines) == 1 + LARGE_ROWS + 1
+
+
+def test_who_reads_too_slowly_is_let_go(
+    settings: ServingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "READING_SECONDS", 0.3)
+    with _running(settings) as where, _open(where, "/test/endless") as idle:
+        assert idle.recv(12) == b"HTTP/1.1 200"
+        assert _until(lambda: len(_workers()) == 1)
+        assert _until(lambda: not _workers())
+
+
+def test_a_request_that_does_not_come_is_not_waited_for(
+    settings: ServingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.5)
+    parts = (b"", b"GET / HTTP/1.1\r\n", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /")
+    with _running(settings) as where:
+        for part in parts:
+            with socket.create_connection(where) as plain:
+                plain.settimeout(15)
+                plain.sendall(part)
+                answered = b""
+                while found := plain.recv(4096):
+                    answered += found
+                assert answered.count(b"HTTP/1.1 200") == part.count(b"Host")
+        # A part now and then is no request either.
+        with socket.create_connection(where) as plain:
+            plain.settimeout(15)
+            plain.sendall(b"GET / HTTP/1.1\r\nX: ")
+            with pytest.raises((BrokenPipeError, ConnectionResetError)):
+                _dribble(plain)
+
+
+def _dribble(plain: socket.socket) -> None:
+    for _ in range(150):
+        plain.sendall(b"x")
+        time.sleep(0.1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 import logging
 import os
@@ -16,11 +15,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from orchestration.settings import REPOSITORY, ServingSettings, load_serving_settings
 from serving import i18n, keys
 from serving.app import create_app
 from serving.security import Limiter, is_loopback
 from serving.snapshot import NothingPublishedError, QueryTooLongError, Snapshot, Snapshots
+from tests.serving.conftest import local_client
+from throughline.settings import REPOSITORY, ServingSettings, load_serving_settings
 
 KEY = "open sesame"
 
@@ -75,7 +75,7 @@ def test_the_keys_file_holds_hashes_and_opens_and_closes_without_a_restart(
     assert key not in file.read_text()
     assert keys.hashed(key) in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
-    client = TestClient(create_app(dataclasses.replace(settings, keys_file=file)))
+    client = local_client(create_app(settings.replaced(keys_file=file)))
     assert client.get("/health").status_code == 200
     assert client.get("/").status_code == 401
     assert client.get("/", params={"key": key}).status_code == 200
@@ -96,7 +96,7 @@ def test_without_a_key_the_server_listens_on_loopback_alone(warehouse: Path) -> 
         timeout=60,
     )
     assert done.returncode == 2
-    assert "python -m serving.keys add" in done.stderr
+    assert "throughline keys add" in done.stderr
 
 
 def test_without_a_key_a_name_from_elsewhere_is_refused(client: TestClient) -> None:
@@ -112,8 +112,8 @@ def test_loopback_is_known_by_its_addresses() -> None:
 
 
 def test_a_key_has_a_limit_of_its_own(settings: ServingSettings) -> None:
-    limited = dataclasses.replace(settings, api_key=KEY, requests_per_minute=12)
-    client = TestClient(create_app(limited))
+    limited = settings.replaced(api_key=KEY, requests_per_minute=12)
+    client = local_client(create_app(limited))
     answers = [client.get("/api/2/conversation", params={"key": KEY}) for _ in range(6)]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert [answer.status_code for answer in answers[:2]] == [200, 200]
@@ -150,8 +150,8 @@ def test_only_reading_is_possible(client: TestClient) -> None:
     "path",
     [
         "/static/../app.py",
-        "/static/..%2f..%2fprofiles.yml",
-        "/static/%2e%2e/%2e%2e/profiles.yml",
+        "/static/..%2f..%2fpyproject.toml",
+        "/static/%2e%2e/%2e%2e/pyproject.toml",
         "/static//etc/passwd",
         "/conversations/..%2f..%2f..%2fetc%2fpasswd",
     ],
@@ -198,7 +198,7 @@ def test_an_unexpected_error_answers_and_tells_the_log_the_place_alone(
     def broken() -> None:
         raise ValueError("what the visitor wrote")
 
-    answer = TestClient(app).get("/api/2/broken")
+    answer = local_client(app).get("/api/2/broken")
     assert answer.status_code == 500
     assert answer.json()["meta"]["status"] == "error"
     assert "what the visitor wrote" not in answer.text
@@ -212,7 +212,7 @@ def test_before_the_first_publication_every_answer_says_so(tmp_path: Path) -> No
     empty = load_serving_settings({"WAREHOUSE_DIR": str(tmp_path)})
     with pytest.raises(NothingPublishedError, match="make run"):
         Snapshots(empty).current()
-    client = TestClient(create_app(empty))
+    client = local_client(create_app(empty))
     assert client.get("/health").status_code == 503
     assert client.get("/").status_code == 503
     assert "make run" in client.get("/").text
@@ -226,7 +226,7 @@ def test_a_new_version_is_served_without_a_restart_and_an_old_one_stays_whole(
 ) -> None:
     copy = tmp_path / "published"
     shutil.copytree(settings.published_dir, copy, symlinks=True)
-    served = Snapshots(dataclasses.replace(settings, published_dir=copy))
+    served = Snapshots(settings.replaced(warehouse_dir=copy.parent))
     old = served.current()
     assert served.current() is old
     manifest = json.loads((copy / "manifest.json").read_text())

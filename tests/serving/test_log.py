@@ -17,10 +17,16 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import filters, log_queries
-from serving.conversation_queries import Key, directory
+from serving import filters
+from serving.export import log
 from serving.filters import Filter
-from serving.log_queries import ORDERS, SORTS, Cursor
+from serving.queries import excerpts, windows
+from serving.queries import log as log_queries
+from serving.queries.choices import choices
+from serving.queries.cursors import Cursor
+from serving.queries.directory import directory
+from serving.queries.ids import Key
+from serving.queries.log import CONTACTS, CONVERSATIONS, ORDERS
 from serving.snapshot import Snapshot
 
 LOG = "/conversations"
@@ -46,7 +52,7 @@ def _link(text: str, id: str) -> str | None:
 
 def _expected(snapshot: Snapshot, sort: str, order: str) -> list[str]:
     """All conversations in an order, sorted by Python."""
-    column = SORTS[sort].partition(".")[2]
+    column = CONVERSATIONS.sorts[sort].partition(".")[2]
     rows = snapshot.rows(
         f"select conversation_id, started_at, {column} as value from marts.conversations"
     )
@@ -73,13 +79,13 @@ def _all_pages(snapshot: Snapshot, wanted: Filter, **view: Any) -> list[log_quer
 @pytest.fixture
 def small_windows(monkeypatch: pytest.MonkeyPatch, snapshot: Snapshot) -> None:
     """Windows of a hundred conversations, so that the sample has many."""
-    monkeypatch.setattr(log_queries, "WINDOW_ROWS", 100)
+    monkeypatch.setattr(windows, "WINDOW_ROWS", 100)
     monkeypatch.setattr(snapshot, "_made", {})
 
 
 @pytest.mark.usefixtures("small_windows")
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", CONVERSATIONS.sorts)
 def test_the_pages_of_every_order_hold_each_conversation_once_and_lead_back_the_same(
     snapshot: Snapshot, sort: str, order: str
 ) -> None:
@@ -118,7 +124,7 @@ def test_reading_in_windows_finds_what_the_plain_question_finds(
     snapshot: Snapshot, query: str, order: str
 ) -> None:
     wanted = _read(query)
-    assert len(log_queries.choices(snapshot).bounds) > 15
+    assert len(windows.bounds(snapshot)) > 15
     search = wanted.search()
     joined = filters.where([*wanted.conditions(), *([search] if search else [])])
     expected = snapshot.rows(
@@ -159,7 +165,7 @@ def test_free_text_finds_the_conversations_that_hold_every_word(snapshot: Snapsh
 def test_an_excerpt_is_the_first_message_with_a_word_and_marks_it(snapshot: Snapshot) -> None:
     page = log_queries.find(snapshot, Filter(words="facture"), size=100)
     keys = [Key(row["conversation_id"], row["started_at"]) for row in page.rows]
-    found = log_queries.excerpts(snapshot, "facture", keys)
+    found = excerpts.excerpts(snapshot, "facture", keys)
     assert set(found) == {key.conversation_id for key in keys}
     for key in keys[:20]:
         bodies = snapshot.rows(
@@ -184,7 +190,7 @@ def test_a_long_message_is_cut_around_what_was_found() -> None:
         "is_end": False,
         "excerpt": body[250:301] + "\x02needle\x03" + body[307:400],
     }
-    excerpt = log_queries._excerpt({**row, "author_kind": "visitor"})
+    excerpt = excerpts._excerpt({**row, "author_kind": "visitor"})
     assert excerpt.parts[0] == ("…", False)
     assert ("needle", True) in excerpt.parts
     assert excerpt.parts[-1] == ("…", False)
@@ -269,20 +275,20 @@ def test_a_column_sorts_both_ways_and_keeps_the_filters(client: TestClient) -> N
     ],
 )
 @pytest.mark.parametrize("name", ["after", "before"])
-def test_a_cursor_that_is_none_shows_the_first_page_and_says_so(
+def test_a_cursor_that_is_none_is_refused_and_says_so(
     client: TestClient, name: str, text: str
 ) -> None:
     answer = client.get(LOG, params={name: text})
-    assert answer.status_code == 200
-    assert 'class="problem"' in answer.text
-    assert _ids(answer.text) == _ids(client.get(LOG).text)
+    assert answer.status_code == 400
+    assert f"Page ({name}) cannot be" in answer.text
+    assert not _ids(answer.text)
 
 
 @given(
     st.one_of(
         st.text(max_size=80),
         st.tuples(
-            st.sampled_from([*SORTS, "x"]),
+            st.sampled_from([*CONVERSATIONS.sorts, "x"]),
             st.sampled_from(ORDERS),
             st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9)),
             st.one_of(st.just("2026-01-01T00:00:00"), st.text(max_size=20)),
@@ -294,7 +300,7 @@ def test_no_cursor_breaks_the_log(snapshot: Snapshot, made: Any) -> None:
     text = made
     if not isinstance(made, str):
         text = base64.urlsafe_b64encode(json.dumps(made).encode()).decode().rstrip("=")
-    for sort in SORTS:
+    for sort in CONVERSATIONS.sorts:
         place = Cursor.read(text, sort, "desc")
         if place:
             log_queries.find(snapshot, Filter(), sort=sort, after=place)
@@ -396,21 +402,32 @@ def test_a_choice_of_one_source_becomes_a_plain_filter(client: TestClient) -> No
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        ("from=yesterday", "First day: “yesterday” was left out. It takes a day such as"),
-        ("from=2026-10-02&to=2026-10-01", "It takes a day not before 2026-10-02"),
-        ("score_min=lots", "CSAT from: “lots” was left out. It takes a number such as 4"),
-        ("sort=luck", "It takes one of opened, closed"),
-        ("size=1000", "It takes one of 25, 50, 100"),
+        ("from=yesterday", "First day (from) cannot be “yesterday”: it takes a day such as"),
+        ("from=2026-10-02&to=2026-10-01", "it takes a day not before 2026-10-02"),
+        ("score_min=lots", "CSAT from (score_min) cannot be “lots”: it takes a number from 0"),
+        ("sort=luck", "it takes one of opened, closed"),
+        ("size=1000", "it takes one of 25, 50, 100"),
+        ("automation=none", "it takes one of not_automated, partially_automated"),
+        ("pick_agent=9", "it takes a source, a colon and an id"),
     ],
 )
-def test_a_problem_stands_by_the_form_with_its_remedy(
+def test_a_value_that_cannot_be_is_refused_with_the_remedy(
     client: TestClient, query: str, text: str
 ) -> None:
     answer = client.get(f"{LOG}?{query}")
-    assert answer.status_code == 200
+    assert answer.status_code == 400
     assert text in html.unescape(answer.text)
-    french = client.get(f"{LOG}?{query}", headers={"Accept-Language": "fr"}).text
-    assert "a été ignoré. Valeur attendue" in french
+    french = client.get(f"{LOG}?{query}", headers={"Accept-Language": "fr"})
+    assert french.status_code == 400
+    assert "ne peut pas être" in french.text
+
+
+def test_a_part_that_cannot_be_shown_leads_to_the_page_that_says_why(client: TestClient) -> None:
+    address = f"{LOG}?score_min=lots"
+    part = client.get(address, headers={"HX-Request": "true"})
+    assert part.text == ""
+    assert part.headers["hx-redirect"].endswith(address)
+    assert client.get(part.headers["hx-redirect"]).status_code == 400
 
 
 def test_where_nothing_is_found_the_page_says_which_filter_to_drop(client: TestClient) -> None:
@@ -485,7 +502,7 @@ def test_the_choices_are_those_of_the_version(client: TestClient, snapshot: Snap
         assert f'<option value="{source}:{agent}">{row["display_name"]}</option>' in text
     for (source, project), row in names.projects.items():
         assert f'<option value="{source}:{project}">{row["project_name"]}</option>' in text
-    assert log_queries.choices(snapshot) is log_queries.choices(snapshot)
+    assert choices(snapshot) is choices(snapshot)
 
 
 @pytest.mark.parametrize(
@@ -512,3 +529,50 @@ def test_a_filter_that_only_links_ask_for_is_named_on_its_chip(
     (href,) = [href for href, *shown in chips if shown == [name, value]]
     assert client.get(href).status_code == 200
     assert "path" not in href or "path" not in query
+
+
+def test_a_listing_of_contacts_holds_those_that_are_asked_for(snapshot: Snapshot) -> None:
+    for query, condition in (
+        ("contact_from=2026-10-05&contact_to=2026-10-11", "true"),
+        (
+            "contact_from=2026-10-05&contact_to=2026-10-11&contact=transferred_out",
+            "is_transferred_out",
+        ),
+        ("contact_from=2026-10-05&contact_to=2026-10-11&agent=1", "agent_id = '1'"),
+    ):
+        wanted = _read(f"rows=contacts&{query}")
+        assert wanted.query().startswith("rows=contacts&")
+        expected = [
+            (row["source"], row["contact_id"])
+            for row in snapshot.rows(
+                "select source, contact_id from marts.contacts where started_on between"
+                f" date '2026-10-05' and date '2026-10-11' and {condition}"
+                " order by started_at desc, conversation_id desc, contact_no desc"
+            )
+        ]
+        assert log_queries.count(snapshot, wanted)[1] == len(expected) > 0
+        for sort in CONTACTS.sorts:
+            for order in ORDERS:
+                found, after = [], None
+                while True:
+                    page = log_queries.find(
+                        snapshot, wanted, sort=sort, order=order, size=7, after=after
+                    )
+                    found += [(row["source"], row["contact_id"]) for row in page.rows]
+                    if page.previous:
+                        back = log_queries.find(
+                            snapshot, wanted, sort=sort, order=order, size=7, before=page.previous
+                        )
+                        assert [(row["source"], row["contact_id"]) for row in back.rows] == found[
+                            -len(page.rows) - 7 : -len(page.rows)
+                        ]
+                    if page.next is None:
+                        break
+                    after = Cursor.read(page.next.to_text(), sort, order)
+                    assert after == page.next
+                assert sorted(found) == sorted(expected)
+                if (sort, order) == ("opened", "desc"):
+                    assert found == expected
+        (exported,) = log.tables(wanted, "contact", in_order=True)
+        rows = snapshot.rows(exported.sql, exported.values)
+        assert sorted((row["source"], row["contact_id"]) for row in rows) == sorted(expected)

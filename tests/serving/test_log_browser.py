@@ -53,7 +53,7 @@ def test_a_conversation_is_found_by_its_words_filtered_sorted_paged_and_opened(
     page.get_by_role("combobox", name="Channel", exact=True).select_option("chat")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**channel=chat**")
-    page.get_by_role("link", name="Contacts", exact=True).click()
+    page.locator("#sort-contacts").click()
     page.wait_for_url("**sort=contacts**")
     page.locator("th[aria-sort=descending]", has_text="Contacts").wait_for()
     counts = [int(text) for text in page.locator("#results td:nth-child(7)").all_inner_texts()]
@@ -108,7 +108,9 @@ def test_the_export_of_what_is_shown_reopens_as_a_workbook(
         page.get_by_role("link", name="Excel (XLSX): conversation").click()
     file = tmp_path / started.value.suggested_filename
     started.value.save_as(file)
-    assert file.name == f"throughline-conversations-{snapshot.version}.xlsx"
+    # Between the two stands what tells exports of different filters apart.
+    assert file.name.startswith("throughline-conversations-")
+    assert file.name.endswith(f"-{snapshot.version}.xlsx")
     sheet = openpyxl.load_workbook(file).worksheets[0]
     rows = list(sheet.iter_rows(min_row=2, values_only=True))
     shown = page.locator("#count strong").inner_text()
@@ -171,7 +173,7 @@ def test_without_script_the_log_works_the_same(chromium: Any, server: str) -> No
 
 
 @pytest.mark.parametrize(
-    "path", [LOG, f"{LOG}?q=facture&agent=1&agent=2&rated=yes", f"{LOG}?channel=none&from=x"]
+    "path", [LOG, f"{LOG}?q=facture&agent=1&agent=2&rated=yes", f"{LOG}?channel=none"]
 )
 def test_a_phone_shows_the_whole_of_it(chromium: Any, server: str, path: str) -> None:
     context = chromium.new_context(

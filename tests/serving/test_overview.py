@@ -58,9 +58,22 @@ def test_the_example_is_one_conversation_and_several_contacts_of_the_month(
     assert client.get(found[0][6:-1]).status_code == 200
 
 
+def test_the_first_page_says_with_what_it_compares(client: TestClient) -> None:
+    text = _text(client)
+    # Of September the data hold the second half alone.
+    assert text.count("Changes are against September 2026, of which the data hold only") == 2
+    conversations = text.partition(">Conversations</dt>")[2].partition("</div>")[0]
+    assert 'class="change"' not in conversations
+    rate = text.partition(">Transfer rate</dt>")[2].partition("</div>")[0]
+    assert re.search(r"\d+ / 992.*pp, from \d+\.\d% \(\d+ / 525\)", rate)
+
+
 def test_open_conversations_are_counted_and_linked(client: TestClient, snapshot: Snapshot) -> None:
     text = _text(client)
-    count = snapshot.value("select count(*) from marts.conversations where not is_closed")
+    # What waits is neither open nor closed.
+    count = snapshot.value(
+        "select count(*) from marts.conversations where not is_closed and not is_waiting"
+    )
     link = re.search(r'href="(/conversations\?[^"]*)">(\d+) open conversations<', text)
     assert link
     assert int(link[2]) == count

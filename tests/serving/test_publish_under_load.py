@@ -13,7 +13,8 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from serving.snapshot import Snapshot
-from tests.serving.conftest import publish, serve
+from tests.published_sample import publish
+from tests.serving.conftest import serve
 
 CLIENTS = 50
 LATE = (

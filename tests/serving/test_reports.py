@@ -16,12 +16,19 @@ from fastapi.testclient import TestClient
 
 from serving import filters, i18n
 from serving.filters import Filter
-from serving.reports import charts, links, periods, question, reading
+from serving.queries import log
+from serving.reports import charts, links, measures, periods, question
+from serving.reports import table as tables
+from serving.reports.answer import report as answer
+from serving.reports.definitions import definitions
 from serving.reports.links import RowKey
 from serving.reports.measures import CONTACTS, KINDS, STATISTICS, Kind
 from serving.reports.periods import Extent
 from serving.reports.question import Question
-from serving.reports.reading import CAUSES, MOST_ROWS, Reader, Report, definitions
+from serving.reports.reading import Reading
+from serving.reports.reconciliation import CAUSES
+from serving.reports.shown import Report
+from serving.reports.table import MOST_ROWS
 from serving.snapshot import Snapshot
 
 # Measures of the statistical report that are a number of conversations.
@@ -47,6 +54,9 @@ ADDED_UP = {
     "transfers": "sum(transfer_count)",
     "transactions": "sum(transaction_count)",
     "first_reply_count": "count(first_reply_seconds)",
+    "pickup_count": "count(pickup_seconds)",
+    "pickup_median_seconds": "median(pickup_seconds)",
+    "pickup_p90_seconds": "quantile_cont(pickup_seconds, 0.9)",
     "resolution_count": "count(resolution_seconds)",
     "handle_count": "count(handle_seconds)",
     "first_reply_median_seconds": "median(first_reply_seconds)",
@@ -122,7 +132,7 @@ def extent(snapshot: Snapshot) -> Extent:
 def _ask(snapshot: Snapshot, extent: Extent, kind: str, query: str = "") -> Report:
     asked, problems = question.read(kind, parse_qsl(query), extent)
     assert not problems
-    return Reader(snapshot, extent, asked).report()
+    return answer(Reading(snapshot, extent, asked))
 
 
 def _rows(snapshot: Snapshot, kind: Kind, grain: str, **more: Any) -> list[dict[str, Any]]:
@@ -166,7 +176,7 @@ def _contacts_behind(snapshot: Snapshot, wanted: Filter, expression: str) -> Any
             terms.append(f"list_contains($of_{column[9:]}, coalesce({column}, '-'))")
             values[f"of_{column[9:]}"] = list(names)
     if wanted.contact_state:
-        terms.append(filters.CONTACT_STATES[wanted.contact_state])
+        terms.append(filters.CONTACT_STATES[wanted.contact_state].sql)
     if wanted.contact_first_day:
         terms.append("contacts.started_on >= $contact_since")
         values["contact_since"] = wanted.contact_first_day
@@ -218,6 +228,8 @@ def _linked(kind: Kind, row: dict[str, Any]) -> dict[str, tuple[Filter, list[str
     key = RowKey(row["dimension"], row["source"], row["dimension_value"])
     found: dict[str, tuple[Filter, list[str]]] = {}
     for name, measure in kind.measures.items():
+        if measure.behind is None:
+            continue
         wanted = links.behind(kind.name, row["period_grain"], row["period_start"], key, measure)
         address = links.address(wanted)
         if wanted is None or address is None:
@@ -248,6 +260,10 @@ def test_behind_every_figure_of_the_statistical_report_are_the_conversations_it_
                     value /= row[RATES[name][1]]
                 assert _same(value or 0, row[name]), (row, name)
                 checked += 1
+                measure = STATISTICS.measures[name]
+                if row["dimension"] == "all" and measure.kind != "count":
+                    # As many as stand beside the figure.
+                    assert _behind(snapshot, wanted, "count(*)") == row[measure.over[0]], name
     assert checked > 3000
 
 
@@ -265,6 +281,7 @@ def test_behind_every_figure_of_the_contacts_report_are_the_contacts_it_counts(
             }
             if not expressions:
                 continue
+            assert wanted.rows == "contacts"
             found = _contacts_behind(snapshot, wanted, _struct(expressions))
             for name, value in found.items():
                 if name in RATES:
@@ -289,6 +306,7 @@ def test_behind_every_cause_of_the_difference_are_the_contacts_it_explains(
                 assert row[name] == 0, "the unexplained part is nothing"
                 continue
             assert _contacts_behind(snapshot, wanted, "count(*)") == row[name], (row, name)
+            assert log.count(snapshot, wanted)[1] == row[name], (row, name)
             found += row[name]
     assert found
 
@@ -320,7 +338,8 @@ def test_the_headline_is_the_reports_row_of_the_last_complete_period(
     for figure in report.figures:
         measure = KINDS[kind].measures[figure.column]
         assert figure.text == measure.show(row[figure.column], row["currency"])
-        assert (figure.link is not None) == bool(row[figure.column] or figure.column == "nps")
+        has_rows = measure.behind is not None and (row[figure.column] or figure.column == "nps")
+        assert (figure.link is not None) == bool(has_rows)
 
 
 def test_the_last_complete_period_is_told_by_the_data_and_not_by_the_clock() -> None:
@@ -360,21 +379,135 @@ def test_a_period_that_is_not_over_is_marked_and_not_compared(
 
 
 def test_changes_are_in_per_cent_and_rates_in_points(snapshot: Snapshot, extent: Extent) -> None:
-    september, october = (
+    before, last = (
         row
-        for row in _rows(snapshot, STATISTICS, "month", dimension="all")
-        if row["period_start"].month in (9, 10)
+        for row in _rows(snapshot, STATISTICS, "week", dimension="all")
+        if row["period_start"] in (date(2026, 10, 26), date(2026, 11, 2))
     )
-    found = {figure.column: figure for figure in _ask(snapshot, extent, "statistics").figures}
-    share = october["conversations"] / september["conversations"] - 1
-    assert found["conversations"].change == f"{share:+.1%}"
-    assert found["conversations"].before == f"{september['conversations']:,}"
-    points = (october["transfer_rate"] - september["transfer_rate"]) * 100
+    report = _ask(snapshot, extent, "statistics", "grain=week")
+    found = {figure.column: figure for figure in report.figures}
+    share = last["conversations"] / before["conversations"] - 1
+    assert found["conversations"].change == f"{share:+.1%}".replace("-", "\u2212")
+    assert found["conversations"].before == f"{before['conversations']:,}"
+    points = (last["transfer_rate"] - before["transfer_rate"]) * 100
     assert found["transfer_rate"].change == f"{points:+.1f} pp".replace("-", "\u2212")
+    assert report.comparison.startswith("Changes are against week 44, 26 Oct – 1 Nov 2026;")
     measure = STATISTICS.measures["conversations"]
     assert measure.show_change(5, 0) == i18n.NOTHING
     assert measure.show_change(None, 5) == i18n.NOTHING
     assert STATISTICS.measures["nps"].show_change(-3.5, 1) == "\u22124.5 points"
+
+
+def test_counts_are_not_set_against_a_period_that_the_data_hold_a_part_of(
+    snapshot: Snapshot, extent: Extent
+) -> None:
+    assert extent.first == date(2026, 9, 14)
+    for kind in KINDS.values():
+        report = _ask(snapshot, extent, kind.name)
+        for figure in report.figures:
+            measure = kind.measures[figure.column]
+            if measure.is_total:
+                assert not figure.change, figure
+        compared = [figure for figure in report.figures if figure.change]
+        assert {kind.measures[figure.column].kind for figure in compared} >= {"share", "seconds"}
+        assert report.comparison.startswith(
+            "Changes are against September 2026, of which the data hold only 14 Sept 2026 to"
+            " 30 Sept 2026, so counts and sums are not compared"
+        )
+    # Of the first period itself: it is not whole, and there is nothing before it.
+    report = _ask(snapshot, extent, "statistics", "to=2026-09-01")
+    assert any("not a whole one" in note for note in report.notes)
+    assert report.comparison == "Not compared: August 2026 has no data."
+    assert not any(figure.change for figure in report.figures)
+
+
+def test_the_first_day_of_a_subject_is_its_own(snapshot: Snapshot, extent: Extent) -> None:
+    row = snapshot.row(
+        "select source, dimension_value, min(period_start) as first from reports.contacts_report"
+        " where dimension = 'agent' and period_grain = 'day' group by all"
+        " having min(period_start) > $extent and month(min(period_start)) = 9"
+        " order by 3 desc, 1, 2 limit 1",
+        {"extent": extent.first},
+    )
+    assert row is not None
+    report = _ask(
+        snapshot,
+        extent,
+        "contacts",
+        f"by=agent&source={row['source']}&value={row['dimension_value']}&to=2026-10-01",
+    )
+    assert i18n.day(row["first"]) in report.comparison
+
+
+def test_what_a_figure_and_its_change_rest_on_stands_beside_them(
+    snapshot: Snapshot, extent: Extent
+) -> None:
+    before, last = (
+        row
+        for row in _rows(snapshot, STATISTICS, "week", dimension="all")
+        if row["period_start"] in (date(2026, 10, 26), date(2026, 11, 2))
+    )
+    report = _ask(snapshot, extent, "statistics", "grain=week")
+    found = {figure.column: figure for figure in report.figures}
+    for name, count in (
+        ("nps", "nps_responses"),
+        ("first_reply_median_seconds", "first_reply_count"),
+        ("resolution_median_seconds", "resolution_count"),
+    ):
+        assert f"of {last[count]:,} " in found[name].base
+        assert found[name].before_base == f"n\xa0=\xa0{before[count]:,}"
+    for name, (part, whole) in RATES.items():
+        if name in found:
+            assert found[name].base == f"{last[part]:,} / {last[whole]:,}"
+            assert found[name].before_base == f"{before[part]:,} / {before[whole]:,}"
+    # Every figure that is no count of its own says it, in both reports.
+    for kind in KINDS.values():
+        for measure in kind.measures.values():
+            assert measure.over or measure.kind == "count", measure
+            assert set(measure.over) <= set(kind.measures), measure
+
+
+def test_no_two_values_of_an_axis_are_called_alike() -> None:
+    for kind in ("count", "share", "seconds", "number", "points", "money"):
+        for language in i18n.LANGUAGES:
+            i18n.use(language)
+            for top in (0.0004, 0.02, 0.3, 1, 3, 7, 90, 100, 150, 250, 900, 5400, 90000, 2e6):
+                for low in (0.0, -top / 3):
+                    if kind in ("count", "seconds") and top < 1:
+                        continue
+                    series = charts.Series("a", (low, top), (None, None), is_bar=False)
+                    chart = charts.Chart(
+                        "t", measures.Measure("a", kind), ("a", "b"), ("a", "b"), (series,)
+                    )
+                    shown = chart.axis_labels
+                    assert len(set(shown)) == len(shown), (kind, top, shown)
+                    assert chart.options["throughline"]["axis"] == shown
+    i18n.use("en")
+    series = charts.Series("a", (0.0, 100.0), (None, None), is_bar=False)
+    chart = charts.Chart("t", measures.Measure("a", "seconds"), ("a", "b"), ("a", "b"), (series,))
+    assert [text.replace("\xa0", " ") for text in chart.axis_labels] == [
+        "0",
+        "30 s",
+        "1 min",
+        "1 min 30 s",
+        "2 min",
+    ]
+
+
+def test_no_label_of_a_drawn_chart_is_cut_off(snapshot: Snapshot, extent: Extent) -> None:
+    for language in i18n.LANGUAGES:
+        i18n.use(language)
+        for grain in periods.GRAINS:
+            for kind in KINDS:
+                for chart in _ask(snapshot, extent, kind, f"grain={grain}").charts:
+                    for x, anchor, text in re.findall(
+                        r'<text x="([\d.]+)"[^>]* text-anchor="(\w+)">([^<]*)<', str(chart.svg())
+                    ):
+                        # Wide letters of 11 pixels take less than 6.5 on average.
+                        width = 6.5 * len(html.unescape(text))
+                        left = float(x) - {"end": 1.0, "middle": 0.5}[anchor] * width
+                        assert left >= 0, (text, x)
+                        assert left + width <= charts.WIDTH, (text, x)
 
 
 def test_a_rate_over_nothing_is_a_dash_and_never_nought(snapshot: Snapshot, extent: Extent) -> None:
@@ -461,7 +594,7 @@ def test_rows_too_many_to_show_are_counted_and_exported(
     client: TestClient, snapshot: Snapshot, extent: Extent, monkeypatch: Any
 ) -> None:
     everyone = _ask(snapshot, extent, "contacts", "by=agent").table.lines
-    monkeypatch.setattr(reading, "MOST_ROWS", 5)
+    monkeypatch.setattr(tables, "MOST_ROWS", 5)
     table = _ask(snapshot, extent, "contacts", "by=agent").table
     assert [line.label for line in table.lines] == [line.label for line in everyone[:5]]
     assert table.left_out == len(everyone) - 5
@@ -583,6 +716,7 @@ def test_every_measure_is_defined_and_its_definition_is_french_too(snapshot: Sna
         "source",
         "is_additive",
         "is_provisional",
+        "settles_at",
         "currency",
     }
     for kind in KINDS.values():
@@ -652,9 +786,10 @@ def test_an_address_comes_back_as_it_was(extent: Extent, query: str) -> None:
 def test_a_value_that_cannot_be_is_named_with_the_remedy(
     client: TestClient, query: str, name: str
 ) -> None:
-    answer = client.get(f"/reports/statistics?{query}")
-    assert answer.status_code == 200
-    assert f"{name} cannot be" in html.unescape(answer.text)
+    for path in ("/reports/statistics", "/reports/statistics/export"):
+        answer = client.get(f"{path}?{query}")
+        assert answer.status_code == 400
+        assert f"{name} cannot be" in html.unescape(answer.text)
 
 
 def test_a_form_that_names_a_project_leads_to_the_address_with_its_source(
@@ -696,7 +831,7 @@ def test_a_page_answers_for_every_dimension_and_grain(
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_no_address_breaks_a_page(client: TestClient, kind: str, query: str) -> None:
     answer = client.get(f"/reports/{kind}?{query}")
-    assert answer.status_code == 200
+    assert answer.status_code == (400 if query in ("project=1", "value=1") else 200)
     assert "<script>alert" not in answer.text
 
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from bench import serving
-from orchestration.settings import REPOSITORY
 from serving.snapshot import Snapshot
+from throughline.settings import REPOSITORY
 
 
 def test_every_question_is_answered_and_timed_beside_the_bare_query(

@@ -17,17 +17,18 @@ import pytest
 from fastapi.testclient import TestClient
 
 from serving import filters, i18n
-from serving import transfer_queries as queries
-from serving.conversation_queries import directory
 from serving.filters import NONE, Filter
-from serving.pages.transfers import OUTCOMES, _View
+from serving.filters.transfers import ENDS
+from serving.pages.transfers.view import View
+from serving.queries import transfers as queries
+from serving.queries.directory import directory
+from serving.queries.transfers import OTHER, OUTCOMES, Question, requests, ways
 from serving.snapshot import Row, Snapshot
-from serving.transfer_queries import OTHER, Question
 
 FIRST, LAST = date(2026, 10, 1), date(2026, 10, 31)
 QUESTIONS = [
     Question(by, FIRST, LAST, columns)
-    for by in queries.LEVELS
+    for by in ENDS
     for columns in ((), (("source", ("maison_lumiere",)), ("channel", ("chat",))))
 ]
 
@@ -41,10 +42,7 @@ class Marts:
         self.conversations = {
             row["conversation_id"]: row
             for row in every
-            if all(
-                row[filters.COLUMNS[name].partition(".")[2]] in values
-                for name, values in question.columns
-            )
+            if all(row[name] in values for name, values in question.columns)
         }
         self.contacts: dict[str, list[Row]] = defaultdict(list)
         self._ends = {}
@@ -115,7 +113,7 @@ def question(request: pytest.FixtureRequest) -> Question:
 def test_pairs_are_the_accepted_transfers_of_the_marts(
     snapshot: Snapshot, question: Question, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "MOST_NODES", 10_000)
+    monkeypatch.setattr(requests, "MOST_NODES", 10_000)
     marts = Marts(snapshot, question)
     counted = Counter(marts.pair(row) for row in marts.accepted)
     within = defaultdict(set)
@@ -126,7 +124,7 @@ def test_pairs_are_the_accepted_transfers_of_the_marts(
     assert {
         (row["source"], row["from_end"], row["to_end"]): row["transfers"] for row in rows
     } == counted
-    view = _View(question, directory(snapshot))
+    view = View(question, directory(snapshot))
     for row in rows:
         pair = row["source"], row["from_end"], row["to_end"]
         assert row["conversations"] == len(within[pair])
@@ -143,7 +141,7 @@ def test_the_busiest_ends_keep_their_names_and_the_rest_adds_up(snapshot: Snapsh
         for column in ("from_end", "to_end")
         if row[column] != OTHER
     }
-    assert len(named) == queries.MOST_NODES
+    assert len(named) == requests.MOST_NODES
     assert sum(row["transfers"] for row in rows) == len(marts.accepted)
     assert all(
         (row["conversations"] is None) == (OTHER in (row["from_end"], row["to_end"]))
@@ -172,7 +170,7 @@ def test_requests_are_counted_by_outcome_with_their_waits(
 ) -> None:
     marts = Marts(snapshot, question)
     rows = queries.transfers(snapshot, question)
-    view = _View(question, directory(snapshot))
+    view = View(question, directory(snapshot))
     i18n.use("en")
     (total,) = view.requests(rows, "all")
     waits = [row["wait_seconds"] for row in marts.accepted if row["wait_seconds"] is not None]
@@ -203,7 +201,7 @@ def test_requests_are_counted_by_outcome_with_their_waits(
 def test_paths_leave_repeats_out_and_lead_to_their_conversations(
     snapshot: Snapshot, question: Question, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "MOST_ROWS", 10_000)
+    monkeypatch.setattr(ways, "MOST_ROWS", 10_000)
     marts = Marts(snapshot, question)
     reached = {row["conversation_id"] for row in marts.accepted}
     within = defaultdict(list)
@@ -217,11 +215,11 @@ def test_paths_leave_repeats_out_and_lead_to_their_conversations(
             if path[place] == path[place + 2]:
                 backs[source, path[place : place + 3]].add(conversation_id)
     found = queries.paths(snapshot, question)
-    view = _View(question, directory(snapshot))
+    view = View(question, directory(snapshot))
     assert found[0]["level"] == "all"
     assert found[0]["conversations"] == len(reached)
     assert found[0]["bounced"] == sum(marts.conversations[id]["is_bounced"] for id in reached)
-    came_back = view.link(flags={"bounced": True}, transfer_outcome="accepted")
+    came_back = view.link(bounced=True, transfer_outcome="accepted")
     assert _behind(snapshot, came_back) == found[0]["bounced"]
     paths = [row for row in found if row["level"] == "path"]
     assert {(row["source"], tuple(row["path"])) for row in paths} == set(within)
@@ -255,7 +253,7 @@ def test_costs_compare_the_conversations_that_closed_in_the_period(
         if row["closed_on"] and FIRST <= row["closed_on"] <= LAST
     ]
     found = queries.costs(snapshot, question)
-    view = _View(question, directory(snapshot))
+    view = View(question, directory(snapshot))
     for transferred in (True, False):
         rows = [row for row in closed if row["is_transferred"] == transferred]
         ours: dict[str, Any] = found[transferred]
@@ -331,7 +329,8 @@ def test_the_matrix_shows_transfers_and_conversations_and_the_drawing_the_same(
 )
 def test_any_address_is_answered(client: TestClient, query: str) -> None:
     answer = client.get(f"/transfers?{query}")
-    assert answer.status_code == 200
+    refused = query in ("by=nobody", "from=yesterday", "from=2026-10-31&to=2026-10-01")
+    assert answer.status_code == (400 if refused else 200)
     assert "<script>" not in answer.text.replace("<script src", "")
 
 

@@ -10,9 +10,9 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from orchestration.settings import REPOSITORY
 from serving import i18n
 from serving.snapshot import Snapshot
+from throughline.settings import REPOSITORY
 
 SERVING = REPOSITORY / "serving"
 METHODS = [("templates/**.html", "jinja2.ext.babel_extract"), ("**.py", "python")]

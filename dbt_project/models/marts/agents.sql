@@ -1,6 +1,6 @@
 -- One row per agent and validity.
 with agents as (
-    select * from {{ ref('int_agents__current') }}
+    select * from {{ ref('int_agents__consolidated') }}
 )
 
 select

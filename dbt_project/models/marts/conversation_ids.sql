@@ -3,19 +3,23 @@
 -- One row per id that resolves, its kind and source. Sorted by a hash of the id: a look-up by both
 -- reads one place, however alike ids begin.
 with contacts as (
-    select * from {{ ref('int_contacts__enriched') }}
+    select * from {{ ref('contacts') }}
 ),
 
 conversations as (
     select * from {{ ref('conversations') }}
 ),
 
-identified as (
-    select * from {{ ref('int_contacts__identified') }}
+indexed as (
+    select * from {{ ref('int_contacts__indexed') }}
 ),
 
 published_ids as (
     select * from {{ ref('stg_canonical__published_ids') }}
+),
+
+remembered as (
+    select * from {{ ref('int_contacts__remembered') }}
 ),
 
 recorded_merges as (
@@ -48,16 +52,30 @@ contact_ids as (
 
 missing_contact_ids as (
     select
-        identified.contact_id as id,
+        indexed.contact_id as id,
         'missing_contact' as id_kind,
-        identified.source,
-        identified.conversation_id,
-        identified.conversation_started_at,
+        indexed.source,
+        indexed.conversation_id,
+        indexed.conversation_started_at,
         conversations.first_loaded_at as since,
         'named_by_link' as reason
-    from identified
-    inner join conversations on identified.conversation_id = conversations.conversation_id
-    where identified.is_missing
+    from indexed
+    inner join conversations on indexed.conversation_id = conversations.conversation_id
+    where indexed.is_missing
+),
+
+-- The link that named it was taken back, and an id that was public keeps resolving.
+remembered_ids as (
+    select
+        remembered.contact_id as id,
+        'missing_contact' as id_kind,
+        remembered.source,
+        remembered.conversation_id,
+        remembered.conversation_started_at,
+        conversations.first_loaded_at as since,
+        'named_by_former_link' as reason
+    from remembered
+    inner join conversations on remembered.conversation_id = conversations.conversation_id
 ),
 
 current_ids as (
@@ -77,26 +95,28 @@ former_ids as (
         published_ids.conversation_id as id,
         'former_conversation' as id_kind,
         published_ids.source,
-        identified.conversation_id,
-        identified.conversation_started_at,
+        indexed.conversation_id,
+        indexed.conversation_started_at,
         last_merges.merged_at as since,
         'merged' as reason
     from published_ids
-    inner join identified
+    inner join indexed
         on
-            published_ids.source = identified.source
-            and published_ids.contact_id = identified.contact_id
+            published_ids.source = indexed.source
+            and published_ids.contact_id = indexed.contact_id
     left join last_merges
         on
             published_ids.conversation_id = last_merges.old_conversation_id
             and last_merges.recency = 1
-    where published_ids.conversation_id <> identified.conversation_id
+    where published_ids.conversation_id <> indexed.conversation_id
 ),
 
 unioned as (
     select * from contact_ids
     union all
     select * from missing_contact_ids
+    union all
+    select * from remembered_ids
     union all
     select * from current_ids
     union all

@@ -1,16 +1,20 @@
 -- One row per period and source: why the contacts of the contacts report are not the contacts
 -- inside the statistical report's conversations. The difference is split by cause, each counted
 -- from the contacts themselves; what no cause explains must be zero.
-with contacts as (
-    select * from {{ ref('contacts') }}
-),
-
-conversations as (
-    select * from {{ ref('conversations') }}
+with placed as (
+    select * from {{ ref('int_contacts__placed') }}
 ),
 
 periods as (
     select * from {{ ref('int_periods__spanned') }}
+),
+
+touched_periods as (
+    select distinct
+        period_grain,
+        period_start
+    from periods
+    where is_touched
 ),
 
 contacts_report as (
@@ -23,130 +27,96 @@ statistical_report as (
     where dimension = 'source'
 ),
 
--- Grain: source, day a contact started, day its conversation closed.
-placed as (
-    select
-        contacts.source,
-        contacts.started_on,
-        conversations.closed_on,
-        count(*) as contacts
-    from contacts
-    inner join conversations on contacts.conversation_id = conversations.conversation_id
-    group by
-        contacts.source,
-        contacts.started_on,
-        conversations.closed_on
-),
-
--- Grain: source, grain, period: contacts that started in the period.
-started as (
+-- Grain: source, day a contact started, day its conversation closed, whether it waits, grain of the
+-- period.
+in_periods as (
     select
         placed.source,
+        placed.is_waiting,
+        placed.contacts,
         started_periods.period_grain,
-        started_periods.period_start,
-        sum(case when placed.closed_on is null then placed.contacts else 0 end) as still_open,
-        sum(
-            case
-                when closed_periods.period_start > started_periods.period_start then placed.contacts
-                else 0
-            end
-        ) as closed_in_later_period,
-        sum(
-            case
-                when closed_periods.period_start < started_periods.period_start then placed.contacts
-                else 0
-            end
-        ) as closed_in_earlier_period
+        started_periods.period_start as started_in,
+        closed_periods.period_start as closed_in
     from placed
     inner join periods as started_periods on placed.started_on = started_periods.day
     left join periods as closed_periods
         on
             placed.closed_on = closed_periods.day
             and started_periods.period_grain = closed_periods.period_grain
-    group by
-        placed.source,
-        started_periods.period_grain,
-        started_periods.period_start
 ),
 
--- Grain: source, grain, period: contacts whose conversation closed in the period.
-closed as (
-    select
-        placed.source,
-        closed_periods.period_grain,
-        closed_periods.period_start,
-        sum(
-            case
-                when started_periods.period_start < closed_periods.period_start then placed.contacts
-                else 0
-            end
-        ) as started_in_earlier_period,
-        sum(
-            case
-                when started_periods.period_start > closed_periods.period_start then placed.contacts
-                else 0
-            end
-        ) as started_in_later_period
-    from placed
-    inner join periods as closed_periods on placed.closed_on = closed_periods.day
-    inner join periods as started_periods
-        on
-            placed.started_on = started_periods.day
-            and closed_periods.period_grain = started_periods.period_grain
-    group by
-        placed.source,
-        closed_periods.period_grain,
-        closed_periods.period_start
-),
-
-spans as (
+-- Grain: a figure of a report, or a cause: a period, what is counted in it, and how many.
+counted as (
     select
         period_grain,
         period_start,
-        source
+        source,
+        'contacts_report_contacts' as figure,
+        contacts as number
     from contacts_report
-    union
+
+    union all
+
     select
         period_grain,
         period_start,
-        source
+        source,
+        'statistical_report_conversations' as figure,
+        conversations as number
     from statistical_report
+
+    union all
+
+    select
+        period_grain,
+        period_start,
+        source,
+        'statistical_report_contacts' as figure,
+        contacts as number
+    from statistical_report
+
+    union all
+
+    select
+        period_grain,
+        started_in as period_start,
+        source,
+        case
+            when is_waiting then 'waiting'
+            when closed_in is null then 'still_open'
+            when closed_in > started_in then 'closed_in_later_period'
+            when closed_in < started_in then 'closed_in_earlier_period'
+        end as figure,
+        contacts as number
+    from in_periods
+
+    union all
+
+    select
+        period_grain,
+        closed_in as period_start,
+        source,
+        case
+            when started_in < closed_in then 'started_in_earlier_period'
+            when started_in > closed_in then 'started_in_later_period'
+        end as figure,
+        contacts as number
+    from in_periods
+    where closed_in is not null
 ),
 
-joined as (
+summed as (
     select
-        spans.period_grain,
-        spans.period_start,
-        spans.source,
-        coalesce(contacts_report.contacts, 0) as contacts_report_contacts,
-        coalesce(statistical_report.conversations, 0) as statistical_report_conversations,
-        coalesce(statistical_report.contacts, 0) as statistical_report_contacts,
-        cast(coalesce(started.still_open, 0) as bigint) as still_open,
-        cast(coalesce(started.closed_in_later_period, 0) as bigint) as closed_in_later_period,
-        cast(coalesce(started.closed_in_earlier_period, 0) as bigint) as closed_in_earlier_period,
-        cast(coalesce(closed.started_in_earlier_period, 0) as bigint) as started_in_earlier_period,
-        cast(coalesce(closed.started_in_later_period, 0) as bigint) as started_in_later_period
-    from spans
-    left join contacts_report
+        counted.period_grain,
+        counted.period_start,
+        counted.source,
+        {{ reconciled_figures() }}
+    from counted
+    inner join touched_periods
         on
-            spans.period_grain = contacts_report.period_grain
-            and spans.period_start = contacts_report.period_start
-            and spans.source = contacts_report.source
-    left join statistical_report
-        on
-            spans.period_grain = statistical_report.period_grain
-            and spans.period_start = statistical_report.period_start
-            and spans.source = statistical_report.source
-    left join started
-        on
-            spans.period_grain = started.period_grain
-            and spans.period_start = started.period_start
-            and spans.source = started.source
-    left join closed
-        on
-            spans.period_grain = closed.period_grain
-            and spans.period_start = closed.period_start
-            and spans.source = closed.source
+            counted.period_grain = touched_periods.period_grain
+            and counted.period_start = touched_periods.period_start
+    group by counted.period_grain, counted.period_start, counted.source
 )
 
 select
@@ -158,6 +128,7 @@ select
     statistical_report_contacts,
     contacts_report_contacts - statistical_report_contacts as difference,
     still_open,
+    waiting,
     closed_in_later_period,
     closed_in_earlier_period,
     started_in_earlier_period,
@@ -165,12 +136,10 @@ select
     contacts_report_contacts
     - statistical_report_contacts
     - still_open
+    - waiting
     - closed_in_later_period
     - closed_in_earlier_period
     + started_in_earlier_period
     + started_in_later_period as unexplained
-from joined
-order by
-    period_grain,
-    period_start,
-    source
+from summed
+order by period_grain, period_start, source

@@ -1,14 +1,19 @@
 -- One row per period, dimension and value. Counts conversations, each in the period it closed in.
 with metrics as (
-    select * from {{ ref('conversation_metrics') }}
+    {{ with_kept(ref('conversation_metrics'), day='closed_on') }}
 ),
 
 periods as (
     select * from {{ ref('int_periods__spanned') }}
+    where is_touched
 ),
 
 percentiles as (
     select * from {{ ref('conversation_percentiles') }}
+),
+
+settled as (
+    select * from {{ ref('settlements') }}
 ),
 
 summed as (
@@ -18,29 +23,7 @@ summed as (
         metrics.dimension,
         metrics.source,
         metrics.dimension_value,
-        cast(sum(metrics.conversations) as bigint) as conversations,
-        cast(sum(metrics.answered) as bigint) as answered,
-        cast(sum(metrics.answered_by_human) as bigint) as answered_by_human,
-        cast(sum(metrics.contacts) as bigint) as contacts,
-        cast(sum(metrics.transferred) as bigint) as transferred,
-        cast(sum(metrics.transfers) as bigint) as transfers,
-        cast(sum(metrics.bounced) as bigint) as bounced,
-        cast(sum(metrics.bot_first) as bigint) as bot_first,
-        cast(sum(metrics.escalated) as bigint) as escalated,
-        cast(sum(metrics.fully_automated) as bigint) as fully_automated,
-        {{ exact_sum('metrics.handle_seconds_sum') }} as handle_seconds_sum,
-        cast(sum(metrics.handle_count) as bigint) as handle_count,
-        cast(sum(metrics.csat_responses) as bigint) as csat_responses,
-        cast(sum(metrics.csat_positive) as bigint) as csat_positive,
-        {{ exact_sum('metrics.csat_score_sum') }} as csat_score_sum,
-        cast(sum(metrics.nps_responses) as bigint) as nps_responses,
-        cast(sum(metrics.nps_promoters) as bigint) as nps_promoters,
-        cast(sum(metrics.nps_detractors) as bigint) as nps_detractors,
-        cast(sum(metrics.transactions) as bigint) as transactions,
-        cast(sum(metrics.converted) as bigint) as converted,
-        cast(sum(metrics.revenue) as decimal(38, 4)) as revenue,
-        min(metrics.smallest_currency) as smallest_currency,
-        max(metrics.largest_currency) as largest_currency
+        {{ totals('conversation', 'metrics') }}
     from metrics
     inner join periods on metrics.closed_on = periods.day
     group by
@@ -57,60 +40,40 @@ select
     summed.dimension,
     summed.dimension_value,
     summed.source,
-    -- A conversation counts for every agent and group that took part in it.
-    summed.dimension not in ('agent', 'group') as is_additive,
-    summed.conversations,
-    summed.answered,
-    summed.answered_by_human,
-    summed.contacts,
-    cast(summed.contacts as double) / nullif(summed.conversations, 0) as contacts_per_conversation,
-    summed.transferred,
-    cast(summed.transferred as double) / nullif(summed.conversations, 0) as transfer_rate,
-    summed.transfers,
-    summed.bounced,
-    summed.bot_first,
-    summed.escalated,
-    cast(summed.escalated as double) / nullif(summed.bot_first, 0) as escalation_rate,
-    summed.fully_automated,
-    cast(summed.fully_automated as double) / nullif(summed.conversations, 0) as automation_rate,
+    {{ is_additive('summed.dimension') }} as is_additive,
+    -- What waits may turn out to have closed in the period.
+    coalesce(settled.has_waiting or settled.is_growing, false) as is_provisional,
+    settled.settles_at,
+    {{ sums('conversation', 'summed') }},
+    {{ ratio('summed.contacts', 'summed.conversations') }} as contacts_per_conversation,
+    {{ ratio('summed.transferred', 'summed.conversations') }} as transfer_rate,
+    {{ ratio('summed.escalated', 'summed.bot_first') }} as escalation_rate,
+    {{ ratio('summed.fully_automated', 'summed.conversations') }} as automation_rate,
     percentiles.first_reply_count,
     percentiles.first_reply_median_seconds,
     percentiles.first_reply_p90_seconds,
+    percentiles.pickup_count,
+    percentiles.pickup_median_seconds,
+    percentiles.pickup_p90_seconds,
     percentiles.resolution_count,
     percentiles.resolution_median_seconds,
     percentiles.resolution_p90_seconds,
-    summed.handle_seconds_sum,
-    summed.handle_count,
-    cast(summed.handle_seconds_sum as double) / nullif(summed.handle_count, 0)
-        as handle_mean_seconds,
-    summed.csat_responses,
-    summed.csat_positive,
-    cast(summed.csat_positive as double) / nullif(summed.csat_responses, 0) as csat_rate,
-    summed.csat_score_sum,
-    cast(summed.csat_score_sum as double) / nullif(summed.csat_responses, 0) as csat_mean,
-    summed.nps_responses,
-    summed.nps_promoters,
-    summed.nps_detractors,
+    {{ ratio('summed.handle_seconds_sum', 'summed.handle_count') }} as handle_mean_seconds,
+    {{ ratio('summed.csat_positive', 'summed.csat_responses') }} as csat_rate,
+    {{ ratio('summed.csat_score_sum', 'summed.csat_responses') }} as csat_mean,
     100.0 * cast(summed.nps_promoters - summed.nps_detractors as double)
     / nullif(summed.nps_responses, 0) as nps,
-    summed.transactions,
-    summed.converted,
-    cast(summed.transactions as double) / nullif(summed.conversations, 0) as conversion_rate,
-    cast(summed.converted as double) / nullif(summed.conversations, 0) as converted_share,
-    -- Amounts in different currencies have no sum: both figures are null then, and so is the
-    -- currency.
+    {{ ratio('summed.transactions', 'summed.conversations') }} as conversion_rate,
+    {{ ratio('summed.converted', 'summed.conversations') }} as converted_share,
     case
-        when summed.smallest_currency = summed.largest_currency or summed.largest_currency is null
+        when {{ has_sum('summed.smallest_currency', 'summed.largest_currency') }}
             then summed.revenue
     end as revenue,
     case
-        when summed.smallest_currency = summed.largest_currency or summed.largest_currency is null
-            then cast(summed.revenue as double) / nullif(summed.transactions, 0)
+        when {{ has_sum('summed.smallest_currency', 'summed.largest_currency') }}
+            then {{ ratio('summed.revenue', 'summed.transactions') }}
     end as average_order_value,
-    case
-        when summed.smallest_currency = summed.largest_currency
-            then nullif(summed.largest_currency, '')
-    end as currency
+    {{ one_currency('summed.smallest_currency', 'summed.largest_currency') }} as currency
 from summed
 left join percentiles
     on
@@ -119,6 +82,11 @@ left join percentiles
         and summed.dimension = percentiles.dimension
         and summed.source is not distinct from percentiles.source
         and summed.dimension_value is not distinct from percentiles.dimension_value
+left join settled
+    on
+        summed.period_grain = settled.period_grain
+        and summed.period_start = settled.period_start
+        and summed.source is not distinct from settled.source
 order by
     summed.dimension,
     summed.period_grain,

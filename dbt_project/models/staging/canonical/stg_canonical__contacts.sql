@@ -16,11 +16,12 @@ select
     -- codes
     nullif({{ normalised_code('agent_kind') }}, '') as agent_kind_code,
     nullif({{ normalised_code('end_reason') }}, '') as end_reason_code,
-    nullif(channel, '') as channel,
+    nullif({{ normalised_code('channel') }}, '') as channel,
 
     -- text
     nullif(language, '') as language,
     nullif(tags, '') as tags,
+    extra,
 
     -- times, some of them wall clock readings: local_times says which
     started_at,

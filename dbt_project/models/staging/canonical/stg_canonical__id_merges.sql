@@ -8,5 +8,6 @@ select
     source,
     merged_at,
     evidence,
-    transfer_id
+    transfer_id,
+    publication_no
 from id_merges

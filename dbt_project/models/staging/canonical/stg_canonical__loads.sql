@@ -11,5 +11,6 @@ select
     rows_read,
     rows_loaded,
     rows_rejected,
-    loaded_at
+    loaded_at,
+    run_id
 from loads

@@ -16,6 +16,9 @@ select
     body,
     nullif(content_type, '') as content_type,
 
+    -- flags
+    is_private,
+
     -- times, some of them wall clock readings: local_times says which
     sent_at,
     local_times,
