@@ -31,7 +31,7 @@ from throughline.settings import REPOSITORY, Settings
 # A delivery has by default one contact for so many of the first logs.
 SHARE = 1_000
 # What a run says that builds what is new, and not everything.
-_SAYS = "What is new touches"
+SAYS = "What is new touches"
 # Versions that stay on disk where a client reads: as many as by default.
 _KEPT_FOR_READERS = 3
 
@@ -297,7 +297,7 @@ def _difference(
 def _refresh(settings: Settings, log: Path) -> Refresh:
     cost = pipeline.refresh(settings, log)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    told = next((line for line in lines if line.startswith((_SAYS, "Everything is built"))), "")
+    told = next((line for line in lines if line.startswith((SAYS, "Everything is built"))), "")
     published = {
         (status.st_dev, status.st_ino): status.st_size
         for path in settings.published_dir.rglob("*")
@@ -305,7 +305,7 @@ def _refresh(settings: Settings, log: Path) -> Refresh:
     }
     return Refresh(
         cost=cost,
-        is_refresh=told.startswith(_SAYS),
+        is_refresh=told.startswith(SAYS),
         told=told,
         parts=pipeline.step_seconds(settings),
         warehouse_bytes=settings.warehouse_file.stat().st_size,

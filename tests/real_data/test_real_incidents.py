@@ -1,16 +1,30 @@
 """Real incidents with hand-overs between agents, against figures computed outside this project.
 
-The data is not part of the repository: without `../shared/data` these tests are skipped.
+The data is not part of the repository: without `../shared/data` these tests are skipped. The logs
+come in thirty parts, each of a stretch of days, in no order of time. By default all but the
+last come at once; `REAL_DELIVERIES=30`, for the night, delivers each by itself, and after each one
+compares what stands with a rebuild.
 """
 
 from __future__ import annotations
 
+import csv
+import gzip
 import hashlib
 import json
+import os
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from harness import REPOSITORY, Pipeline
+from rebuilt import Rebuilt
+
+PARTS = 30
+DELIVERIES = int(os.environ.get("REAL_DELIVERIES", "2"))
+# By log: which of its columns says when.
+TIMES = {"contacts": "started_at", "transfers": "transferred_at", "messages": "sent_at"}
 
 DATA = REPOSITORY.parent / "shared" / "data"
 
@@ -19,10 +33,37 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def _parts(log: str) -> Iterator[list[dict[str, str]]]:
+    """The rows of a log in equal stretches of time, in their order."""
+    [path] = (DATA / "landing" / "servicenow" / log).iterdir()
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as stream:
+        rows = sorted(csv.DictReader(stream), key=lambda row: row[TIMES[log]])
+    for part in range(PARTS):
+        yield rows[part * len(rows) // PARTS : (part + 1) * len(rows) // PARTS]
+
+
+def _deliver(pipeline: Pipeline) -> Iterator[int]:
+    """Write the parts shuffled, what comes at once before each answer: how many have come."""
+    order = random.Random(498).sample(range(PARTS), PARTS)
+    parts = {log: list(_parts(log)) for log in TIMES}
+    for come, part in enumerate(order, 1):
+        for log in TIMES:
+            pipeline.write("servicenow", log, parts[log][part], name=f"part_{part:02}")
+        if come > PARTS - DELIVERIES:
+            yield come
+
+
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    pipeline = Pipeline(tmp_path_factory.mktemp("real_data"), landing_dir=DATA / "landing")
-    pipeline.run()
+    home = tmp_path_factory.mktemp("real_data")
+    pipeline, rebuilt = Pipeline(home / "refreshed"), Rebuilt(home / "rebuilt")
+    for come in _deliver(pipeline):
+        pipeline.run()
+        assert pipeline.is_refresh is (pipeline.runs > 1), pipeline.planned
+        if come == PARTS or DELIVERIES == PARTS:
+            rebuilt.build(pipeline)
+            found = rebuilt.differences(pipeline, is_published=True)
+            assert not found, f"after {come} parts:\n" + "\n".join(found)
     return pipeline
 
 

@@ -154,8 +154,7 @@ def test_the_permanent_link_is_copied(browser_page: Any, server: str, escalated:
     assert copied == server + addresses.conversation(escalated["conversation_id"])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
 def test_nothing_serious_keeps_anyone_out(
     browser_page: Any, escalated: Row, scheme: str, width: int
 ) -> None:

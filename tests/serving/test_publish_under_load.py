@@ -33,11 +33,11 @@ def own_warehouse(warehouse: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def _publish(landing: Path, folder: Path, number: int) -> None:
+def _publish(landing: Path, folder: Path, number: int) -> str:
     file = landing / "bluewing_travel" / "contacts" / f"late_{number}.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(LATE.format(number=number))
-    publish(landing, folder)
+    return publish(landing, folder)
 
 
 def test_fifty_clients_read_through_a_publication(
@@ -101,11 +101,12 @@ def test_fifty_clients_read_through_a_publication(
         threads = [threading.Thread(target=read, args=(n, address)) for n in range(CLIENTS)]
         for thread in threads:
             thread.start()
-        _publish(landing, own_warehouse, 1)
+        said = _publish(landing, own_warehouse, 1)
         time.sleep(2)
         stop.set()
         for thread in threads:
             thread.join(120)
+    assert "What is new touches 0 of" in said
     assert not failures, failures[:5]
     assert len(versions) == CLIENTS
     assert len(set.union(*versions)) == 2

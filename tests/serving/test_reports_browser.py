@@ -139,8 +139,7 @@ def test_a_report_is_read_and_changed_with_the_keyboard_alone(browser_page: Any)
     assert outline != "none"
 
 
-@pytest.mark.parametrize("kind", ["statistics", "contacts"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("kind", "scheme"), [("statistics", "light"), ("contacts", "dark")])
 def test_axe_finds_nothing_serious(browser_page: Any, kind: str, scheme: str) -> None:
     browser_page.emulate_media(color_scheme=scheme)
     for query in ("", "?by=agent&columns=all&lang=fr", "?grain=day&to=2026-11-14&lang=en"):
