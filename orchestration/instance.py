@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +23,7 @@ from throughline.engine import files, locks
 from throughline.settings import Settings
 
 CLAIMED_WITHIN_SECONDS = 120
+LOOKS_EVERY_SECONDS = 20
 # A sensor has a minute for all that it does, and a run takes a fifth of a second to forget.
 FORGOTTEN_AT_ONCE = 20
 _FINISHED = [
@@ -93,7 +97,46 @@ def end_dead_runs(settings: Settings, instance: dg.DagsterInstance) -> list[str]
             ended.append(run_id)
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
         locks.forget_dead(settings, run_id)
+    _free_places(instance)
     return ended
+
+
+def _free_places(instance: dg.DagsterInstance) -> None:
+    """Free the places in the pools of runs that have ended, or that the history does not know.
+
+    A run frees its place when a step ends. It cannot where the disk is full, and a loss of power
+    may undo it, or the record of the run; whoever asks for the place would wait for ever.
+    """
+    events = instance.event_log_storage
+    for pool in events.get_concurrency_keys():
+        found = events.get_concurrency_info(pool)
+        for run_id in found.active_run_ids | found.pending_run_ids:
+            run = instance.get_run_by_id(run_id)
+            if run is None or run.is_finished:
+                events.free_concurrency_slots_for_run(run_id)
+
+
+@contextmanager
+def ending_dead_runs(
+    settings: Settings, instance: dg.DagsterInstance, seconds: float = LOOKS_EVERY_SECONDS
+) -> Iterator[None]:
+    """End dead runs now and then while this process works.
+
+    A run of the daemon whose process tree is killed holds the place that this one waits for.
+    """
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(seconds):
+            end_dead_runs(settings, instance)
+
+    thread = threading.Thread(target=look, name="ending dead runs", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _never_claimed(settings: Settings, instance: dg.DagsterInstance) -> list[str]:

@@ -132,7 +132,13 @@ def _execute(
     settings: Settings, run_id: str, narrator: Narrator, chosen: Selection
 ) -> dg.ExecuteInProcessResult:
     from orchestration.definitions import defs
-    from orchestration.instance import end_dead_runs, forget_old_runs, is_busy, open_instance
+    from orchestration.instance import (
+        end_dead_runs,
+        ending_dead_runs,
+        forget_old_runs,
+        is_busy,
+        open_instance,
+    )
 
     locks.claim_life(settings, run_id)
     with open_instance(settings) as instance:
@@ -141,10 +147,9 @@ def _execute(
         forget_old_runs(settings, instance)
         if is_busy(instance):
             narrator.note("A run started from Dagster is on as well: the steps take turns")
-        return (
-            defs()
-            .resolve_job_def("refresh" if chosen.is_empty else "replay")
-            .execute_in_process(
+        job = defs().resolve_job_def("refresh" if chosen.is_empty else "replay")
+        with ending_dead_runs(settings, instance):
+            return job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
                 raise_on_error=False,
@@ -155,7 +160,6 @@ def _execute(
                     "ops": {"warehouse": {"config": selection.written(chosen)}},
                 },
             )
-        )
 
 
 def problems(events: Sequence[dg.DagsterEvent]) -> list[str]:

@@ -205,7 +205,8 @@ def test_a_run_that_is_killed_while_it_waits_for_its_place_is_ended_too(settings
     run_id = "22222222-2222-3333-4444-555555555555"
     with dagster_instance.open_instance(settings) as instance:
         # Another run has the only place: no step of this one ever begins.
-        instance.event_log_storage.claim_concurrency_slot("duckdb", "another", "step")
+        another = instance.create_run_for_job(dg.GraphDefinition(name="another").to_job())
+        instance.event_log_storage.claim_concurrency_slot("duckdb", another.run_id, "step")
         process = _start(QUEUED_RUN, settings, run_id)
         try:
             _wait_for(lambda: locks.is_claimed(settings, run_id), "the run shows no life")
@@ -216,6 +217,44 @@ def test_a_run_that_is_killed_while_it_waits_for_its_place_is_ended_too(settings
             _kill(process)
         assert dagster_instance.end_dead_runs(settings, instance) == [run_id]
         assert _status(instance, run_id) == dg.DagsterRunStatus.CANCELED
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["a run that failed", "an unknown run"])
+def test_a_place_that_a_run_could_not_give_back_is_free_again(
+    settings: Settings, is_known: bool
+) -> None:
+    with dagster_instance.open_instance(settings) as instance:
+        events = instance.event_log_storage
+        run_id = "44444444-2222-3333-4444-555555555555"
+        if is_known:
+            run = instance.create_run_for_job(dg.GraphDefinition(name="failed").to_job())
+            run_id = run.run_id
+        events.initialize_concurrency_limit_to_default("duckdb")
+        events.claim_concurrency_slot("duckdb", run_id, "step")
+        if is_known:
+            # A full disk: the run ends, and its place cannot be given back.
+            instance.report_run_failed(run)
+        assert events.get_concurrency_info("duckdb").active_slot_count == 1
+        assert dagster_instance.end_dead_runs(settings, instance) == []
+        assert events.get_concurrency_info("duckdb").active_slot_count == 0
+
+
+def test_a_run_that_waits_for_the_place_of_a_killed_one_gets_it(settings: Settings) -> None:
+    run_id = "55555555-2222-3333-4444-555555555555"
+    process = _start(SLEEPING_RUN, settings, run_id)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "asleep"
+    with dagster_instance.open_instance(settings) as instance:
+        events = instance.event_log_storage
+        events.claim_concurrency_slot("duckdb", run_id, "step")
+        with dagster_instance.ending_dead_runs(settings, instance, seconds=0.1):
+            time.sleep(0.5)
+            assert events.get_concurrency_info("duckdb").active_slot_count == 1
+            _kill(process)
+            _wait_for(
+                lambda: events.get_concurrency_info("duckdb").active_slot_count == 0,
+                "the place stays taken",
+            )
 
 
 def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus | None:
