@@ -24,9 +24,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
-from harness import Pipeline, PipelineError, dbt
+from harness import Pipeline, dbt
 from hypothesis import Phase, note, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -234,32 +233,6 @@ class Machine(RuleBasedStateMachine):
             build.end({}, None, passed=False)
             build.close()
         gate.record_failure(self.pipeline.settings)
-
-    @precondition(_can_build)
-    @rule()
-    def fail_a_check(self) -> None:
-        """A blocking check finds what it is for, one id that leads to two conversations."""
-        self._land()
-        if not self.loaded:
-            return
-        self._compare()
-        file = self.pipeline.settings.warehouse_file
-        pair = self.pipeline.query(
-            "select any_value(source) as source, any_value(contact_id) as contact_id"
-            " from marts.contacts group by conversation_id order by all limit 2"
-        )
-        with duckdb.connect(str(file)) as connection:
-            connection.executemany(
-                "insert into raw.published_ids values ('broken', ?, ?, 1)",
-                [list(row.values()) for row in pair],
-            )
-        with pytest.raises(PipelineError, match="assert_every_published_id_resolves"):
-            self.pipeline.build()
-        with duckdb.connect(str(file)) as connection:
-            connection.execute("delete from raw.published_ids where conversation_id = 'broken'")
-        gate.record_failure(self.pipeline.settings)
-        self.builds += 1
-        self.refreshes, self.unproven = None, True
 
     @precondition(_can_build)
     @rule(where=st.sampled_from(("before the merge", "in the merge", "after the merge")))

@@ -496,6 +496,10 @@ def test_exports_of_different_questions_have_different_names(client: TestClient)
         "reports/statistics/export?grain=month&to=2026-09-01",
         "reports/statistics/export?grain=month&columns=all",
         "reports/contacts/export?grain=month",
+        "transfers/export?from=2026-10-01&to=2026-10-31",
+        "transfers/export?from=2026-10-01&to=2026-10-31&by=agent",
+        "transfers/export?from=2026-10-01&to=2026-10-31&source=maison_lumiere",
+        "transfers/export?from=2026-10-01&to=2026-10-31&source=maison_lumiere&channel=chat",
     ]
     names = [
         client.head(f"/{query}&format=csv").headers["content-disposition"] for query in queries

@@ -99,3 +99,38 @@ def test_no_two_catalogs_translate_a_text_differently(language: str) -> None:
                     seen[key][0],
                 )
                 seen[key] = (file.name, message.string)
+
+
+# Words that were in use beside the one that the pages say.
+NOT_FRENCH = r"\bclos(?:e|es)?\b|répondue?s par un humain"
+# A plain space before a sign that wants one which breaks no line.
+BREAKABLE = r" [;:!?»]|« "
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Clôturées : 3", "Clôturées\u00a0: 3"),
+        ("Vraiment ? Oui !", "Vraiment\u202f? Oui\u202f!"),
+        ("un ; deux", "un\u202f; deux"),
+        ("« ainsi »", "«\u00a0ainsi\u00a0»"),
+    ],
+)
+def test_a_french_sign_has_a_space_that_breaks_no_line(written: str, shown: str) -> None:
+    assert i18n._typeset(written) == shown
+
+
+def test_french_has_its_spaces_and_one_word_for_one_thing() -> None:
+    before = i18n.language()
+    i18n.use("fr")
+    try:
+        # The plural of a text has no translation of its own.
+        shown = {text: i18n.gettext(text) for text in _translated("fr")}
+    finally:
+        i18n.use(before)
+    said = {french for text, french in shown.items() if french != text}
+    assert len(said) > len(shown) / 2
+    assert not {text for text in said if re.search(BREAKABLE, text)}
+    assert not {text for text in said if re.search(NOT_FRENCH, text, re.I)}
+    # A colon after a word is French only with a space; one in an address or a time has none.
+    assert not {text for text in said if re.search(r"\w[:;!?](?: |$)", text)}

@@ -121,7 +121,10 @@ def export(request: Request, snapshot: Annotated[Snapshot, Depends(current_snaps
     given = request.query_params.multi_items()
     values, _ = parameters.read(EXPORT_PARAMETERS, given, strict=False)
     made = queries.table(snapshot, question, values.get("table", queries.TABLES[0]))
-    name = f"throughline-{made.name}-{question.first_day}-{question.last_day}"
+    days = f"{question.first_day}-{question.last_day}"
+    name = stream.told_apart(
+        f"throughline-{made.name}-{question.by}-{days}", snapshot.scope, question.columns
+    )
     return stream.export(request, snapshot, [made], values.get("format", "csv"), name)
 
 
