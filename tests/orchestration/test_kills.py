@@ -45,7 +45,10 @@ def _land(settings: Settings, number: int) -> int:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return make_settings(tmp_path_factory.mktemp("kills"), SCHEDULED_EXPORTS="off")
+    # Whatever a folder may be called.
+    home = tmp_path_factory.mktemp("kills") / "a b'é[c]*;${d}&"
+    home.mkdir()
+    return make_settings(home, SCHEDULED_EXPORTS="off")
 
 
 def _kill_at(settings: Settings, moment: str) -> None:
@@ -94,7 +97,9 @@ def test_a_restored_older_folder_is_brought_up_to_date_by_the_next_run(
 
     shutil.rmtree(settings.warehouse_dir)
     shutil.copytree(backup, settings.warehouse_dir, symlinks=True)
+    settings.outgoing_file.write_bytes(b"torn")
     said = _run(settings)
+    assert "outgoing.duckdb was damaged: it is built again" in said
     assert "1 new files" in said
     assert kills.faults(settings, landed) == []
     assert "Nothing new" in _run(settings)
