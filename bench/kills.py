@@ -213,7 +213,8 @@ class _Trials:
         command = "rebuild" if self._chance.randrange(100) < REBUILDS_PER_CENT else "run"
         way = self._chance.choice(sorted(self._ways))
         moment = self._chance.uniform(0, self._seconds[command] * 1.05)
-        with (self._settings.warehouse_dir.parent / "disturbed.log").open("w+") as said:
+        # Not on the disk, which could not lose its power while it is open.
+        with (self._settings.landing_dir.parent / "disturbed.log").open("w+") as said:
             process = start(self._settings, command, said)
             deadline = time.monotonic() + moment
             while process.poll() is None and time.monotonic() < deadline:
