@@ -662,7 +662,7 @@ def contact_facts(one: Conversation) -> dict[str, Row]:
             "started_at": row["started_at"],
             "ended_at": row["ended_at"],
             "is_open": row["ended_at"] is None,
-            "end_reason": row["end_reason"],
+            "end_reason": row["end_reason"] if row["ended_at"] else None,
             "is_answered": answered[name],
             "is_transferred_in": bool(inward) if counts_are_fixed else OPEN,
             "is_transferred_out": any(item["from_contact_id"] == name for item in accepted)

@@ -1,6 +1,5 @@
 -- Catches a numerator that is larger than its denominator, and counts that do not add up to the
--- whole that they split. Conversion is left out: purchases may outnumber conversations. A contact
--- without an end may have a reason of its end, as its source says: it is open and, say, snoozed.
+-- whole that they split. Conversion is left out: purchases may outnumber conversations.
 select
     'statistical_report' as report,
     period_grain,
@@ -37,8 +36,7 @@ select
 from {{ ref('contacts_report') }}
 where
     answered + unanswered <> contacts
-    or snoozed + closed + timed_out > contacts
-    or open > contacts
+    or snoozed + closed + timed_out + open > contacts
     or transferred_in > contacts
     or transferred_out > contacts
     or csat_positive > csat_responses

@@ -337,6 +337,12 @@ class Machine(RuleBasedStateMachine):
             one, other = (_files(pipeline) for pipeline in (self.pipeline, self.rebuilt.pipeline))
             differing = sorted(name for name in one if one[name] != other[name])
             assert not differing, self._explained([f"other files of {', '.join(differing)}"])
+            if not self.pipeline.published("reports.restatements"):
+                versions = {
+                    gate.published_version(pipeline.settings)
+                    for pipeline in (self.pipeline, self.rebuilt.pipeline)
+                }
+                assert len(versions) == 1, self._explained([f"two versions: {versions}"])
 
     # --- the steps of a run
 

@@ -48,7 +48,8 @@ select
     {{ local_day('contacts.started_at', 'contacts.time_zone') }} as started_on,
     contacts.answered_at,
     contacts.ended_at,
-    contacts.end_reason,
+    -- What has no end has no reason of one, whatever its source says already.
+    case when contacts.ended_at is not null then contacts.end_reason end as end_reason,
     contacts.ended_at is null as is_open,
     contacts.is_answered,
     coalesce(transfers.is_transferred_in, false) as is_transferred_in,
