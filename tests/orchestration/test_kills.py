@@ -17,6 +17,7 @@ from folders import make_settings
 
 from bench import kills
 from orchestration import run
+from orchestration.instance import open_instance
 from throughline.settings import REPOSITORY, Settings
 
 # What a run says at the moments: half a file loaded, a version half published, models half built.
@@ -86,8 +87,12 @@ def test_a_run_after_killed_ones_publishes_all_that_landed_once(
 
 
 def test_a_restored_older_folder_is_brought_up_to_date_by_the_next_run(
-    settings: Settings, survived: tuple[int, str], tmp_path: Path
+    settings: Settings,
+    survived: tuple[int, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("RUNS_KEPT", "1")
     landed, _ = survived
     backup = tmp_path / "backup"
     shutil.copytree(settings.warehouse_dir, backup, symlinks=True)
@@ -103,6 +108,9 @@ def test_a_restored_older_folder_is_brought_up_to_date_by_the_next_run(
     assert "1 new files" in said
     assert kills.faults(settings, landed) == []
     assert "Nothing new" in _run(settings)
+    with open_instance(settings) as instance:
+        # The newest that was there, and the run that forgot the others.
+        assert instance.get_runs_count() == 2
 
 
 # A folder on a disk of a megabyte, that grows to nine and then to plenty: full before there is a

@@ -182,7 +182,9 @@ def _agents() -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The published warehouse; nobody may change it."""
-    made = Pipeline(tmp_path_factory.mktemp("odd"))
+    made = Pipeline(
+        tmp_path_factory.mktemp("odd"), sources=[{"source": "bare", "numeric_ids": "true"}]
+    )
     made.write("odd", "contacts", list(_contacts()), fmt="jsonl")
     made.write("odd", "transfers", list(_transfers()), fmt="jsonl")
     made.write("odd", "agents", list(_agents()), fmt="jsonl")
@@ -190,7 +192,10 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     made.write(
         "bare",
         "contacts",
-        [{"contact_id": "both", "started_at": _time(0), "agent_id": "z", "ended_at": _time(3)}],
+        [
+            {"contact_id": "both", "started_at": _time(0), "agent_id": "z", "ended_at": _time(3)},
+            {"contact_id": "77", "started_at": _time(0), "agent_id": "12", "ended_at": _time(3)},
+        ],
         fmt="jsonl",
     )
     made.run()
@@ -253,6 +258,16 @@ def test_an_id_of_any_characters_opens_its_page_and_is_found_in_the_log(
     listed = _text(pages, f"/conversations?{query}")
     (link,) = re.findall(r'<th scope="row" class="id"><a href="([^"]+)"', listed)
     assert link == address(f"odd:{id}")
+
+
+def test_ids_are_numbers_where_the_registry_says_so_and_they_are(pages: TestClient) -> None:
+    def told(id: str, source: str) -> tuple[Any, Any]:
+        found = pages.get(f"/api/2/conversation/{id}?source={source}").json()["data"]
+        return found["contacts"][0]["contact_id"], found["operator_id"]
+
+    assert told("77", "bare") == (77, 12)
+    assert told("both", "bare") == ("both", "z")
+    assert told("both", "odd")[0] == "both"
 
 
 def test_an_id_of_two_sources_is_told_apart_where_it_is_searched_for(pages: TestClient) -> None:
