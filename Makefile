@@ -61,6 +61,7 @@ check: setup-dev ## linters and types
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTHON) -m orchestration.lint
+	$(PYTHON) -m pytest -q tests/project/test_spark_sql.py
 
 bench: setup-dev ## the benchmarks
 	@$(PYTHON) -m bench $(ARGS)

@@ -18,8 +18,8 @@ from pathlib import Path
 import dagster as dg
 import sqlalchemy
 
-from orchestration import home
-from throughline.engine import files, locks
+from orchestration import history, home
+from throughline.engine import locks
 from throughline.settings import Settings
 
 CLAIMED_WITHIN_SECONDS = 120
@@ -49,7 +49,7 @@ def quicken_history() -> None:
 
     A refresh writes some 600 events, each a transaction or two; at 25 ms for each on a busy disk
     that is half a minute. A killed process loses nothing by it; a power failure may damage the
-    history, and then `open_instance` puts it aside. The warehouse is DuckDB's and not affected.
+    history, and then the next run mends it (history). The warehouse is DuckDB's and not affected.
     """
     if not sqlalchemy.event.contains(sqlalchemy.Engine, "connect", _without_waiting):
         sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _without_waiting)
@@ -66,7 +66,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         is_damaged = "malformed" in str(error) or "not a database" in str(error)
         if not is_damaged or home.is_own(settings):
             raise
-    files.move(folder, folder.with_name(f"{folder.name}-damaged-{time.strftime('%Y%m%dT%H%M%S')}"))
+    history.put_aside(settings, folder)
     return _open_and_read(home.prepare(settings))
 
 
@@ -211,7 +211,6 @@ def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
     # What Dagster leaves: the results of checks, the emptied file of the events, captured output.
     with events.index_connection() as connection:  # type: ignore[attr-defined]
         connection.execute(_DELETE_CHECKS, {"run_id": run_id})
-    for path in (shard, *(shard.with_name(f"{shard.name}-{end}") for end in ("wal", "shm"))):
-        path.unlink(missing_ok=True)
+    history.remove(shard)
     shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
     instance.run_storage.delete_run(run_id)

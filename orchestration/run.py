@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import duckdb
 
-from orchestration import alerts, headline, interruptions, outcomes
+from orchestration import alerts, headline, history, interruptions, outcomes
 from orchestration.narrator import Narrator
 from throughline import engine, landing
 from throughline.building import mending, tables, waiting
@@ -32,6 +32,7 @@ from throughline.publishing import gate
 from throughline.refreshing import selection
 from throughline.refreshing.selection import NOTHING, Selection
 from throughline.settings import SettingError, Settings, load_settings
+from throughline.spark import requirements
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -99,9 +100,13 @@ def refresh(settings: Settings, chosen: Selection) -> None:
     log = logs / f"{time.strftime('%Y%m%dT%H%M%S')}-{run_id[:8]}.log"
     with (
         _output_to(log) as terminal,
+        history.written(settings) as mended,
         waiting.dbt_waiting(settings, meanwhile=lambda: _start_dagster(settings)),
     ):
-        result = _execute(settings, run_id, Narrator(terminal), chosen)
+        narrator = Narrator(terminal)
+        for line in mended:
+            narrator.note(line)
+        result = _execute(settings, run_id, narrator, chosen)
     locks.release_life(settings, run_id)
     _keep_newest(logs, 20)
     if not result.success:
@@ -207,9 +212,10 @@ def run(
     """Everything between the lock and the headline.
 
     Raises:
-        RegistryError, LockTimeout, BuildError, RunError: nothing new was published.
+        SettingError, RegistryError, LockTimeout, BuildError, RunError: nothing new was published.
     """
     registry.validate(settings)
+    requirements.require(settings)
     _try_to_write(settings)
     with locks.held(
         settings,

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-from orchestration import home, log_writer
+from orchestration import history, home, log_writer
 from orchestration.instance import end_dead_runs, open_instance
 from orchestration.run import CANNOT_START
 from throughline.building import process
@@ -29,6 +29,9 @@ def main(port: int = 3000) -> int:
         print(error, file=sys.stderr)
         return CANNOT_START
     folder = home.prepare(settings)
+    # Its daemon writes as long as it is on: whatever ends it, the next run looks.
+    for line in history.begin(settings):
+        print(line)
     # Before the daemon looks: a run whose process is gone would block its queue.
     with open_instance(settings) as instance:
         for dead in end_dead_runs(settings, instance):

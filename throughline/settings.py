@@ -281,7 +281,29 @@ class Settings(_Declared):
         "Dagster's instance: its configuration, run history, schedules; a path as above",
         shown="`WAREHOUSE_DIR`/dagster",
     )
-    engine: Literal["duckdb"] = _setting("ENGINE", "duckdb", "what builds the models")
+    engine: Literal["duckdb", "spark"] = _setting(
+        "ENGINE",
+        "duckdb",
+        "what builds the models; the results are the same. `spark` needs `make spark-setup` and"
+        " Java, and pays beyond one machine alone (docs/scale.md)",
+    )
+    spark_master: str = _setting(
+        "SPARK_MASTER",
+        "local[*]",
+        "where Spark works: this machine's cores, or a cluster's `spark://host:port`, all of whose"
+        " machines have `WAREHOUSE_DIR` under the same path",
+    )
+    spark_driver_host: str = _setting(
+        "SPARK_DRIVER_HOST",
+        "127.0.0.1",
+        "the address at which the machines of a cluster reach this one",
+    )
+    snapshot_rows: Number = _setting(
+        "SNAPSHOT_ROWS",
+        1_000_000_000,
+        "a published model that Spark built and that has more rows is a view in the published"
+        " DuckDB file, over the Parquet files beside it",
+    )
     memory_limit: Size = _setting(
         "MEMORY_LIMIT",
         "4GB",
@@ -375,6 +397,23 @@ class Settings(_Declared):
         return self.warehouse_dir / "outgoing.duckdb"
 
     @property
+    def spark_dir(self) -> Path:
+        """What Spark reads and what it leaves (throughline.spark)."""
+        return self.warehouse_dir / "spark"
+
+    @property
+    def outgoing_form(self) -> str:
+        """SQL of the form of the file of the public models, which readers get.
+
+        A file does not say how large its row groups are to be: unless told each time, DuckDB merges
+        them.
+        """
+        return (
+            f"storage_version '{PUBLISHED_STORAGE_VERSION}',"
+            f" row_group_size {PUBLISHED_ROW_GROUP_ROWS}"
+        )
+
+    @property
     def working_dir(self) -> Path:
         """What a refresh builds, until it is merged."""
         return self.warehouse_dir / "working"
@@ -385,6 +424,11 @@ class Settings(_Declared):
         size = _bytes(self.memory_limit)
         told = max((size - _BESIDE_DUCKDB) / _DUCKDB_OVERSHOOT, size * _LEAST_DUCKDB_SHARE)
         return f"{int(told / 1000)}KB"
+
+    @property
+    def spark_memory(self) -> str:
+        """The heap of Spark's process on this machine, in its own words."""
+        return f"{max(int(_bytes(self.duckdb_memory_limit) / 2**20), 512)}m"
 
     @property
     def engine_options(self) -> dict[str, str | bool | int | float | list[str]]:
@@ -437,6 +481,9 @@ class Settings(_Declared):
             "LANDING_DIR": str(self.landing_dir),
             "WAREHOUSE_DIR": str(self.warehouse_dir),
             "REGISTRY_DIR": str(self.registry_dir),
+            "ENGINE": self.engine,
+            "SPARK_MASTER": self.spark_master,
+            "SPARK_DRIVER_HOST": self.spark_driver_host,
             "MEMORY_LIMIT": self.memory_limit,
             "THROUGHLINE_DUCKDB_MEMORY": self.duckdb_memory_limit,
             "DUCKDB_THREADS": str(self.threads),
@@ -450,6 +497,8 @@ class Settings(_Declared):
             "THROUGHLINE_STORAGE_VERSION": PUBLISHED_STORAGE_VERSION,
             "THROUGHLINE_ROW_GROUP_ROWS": str(PUBLISHED_ROW_GROUP_ROWS),
             "THROUGHLINE_SCRATCH_DIR": str(self.scratch_dir),
+            "THROUGHLINE_SPARK_DIR": str(self.spark_dir),
+            "THROUGHLINE_SPARK_MEMORY": self.spark_memory,
             "DBT_PROFILES_DIR": str(self.dbt_project_dir),
             "DBT_PROJECT_DIR": str(self.dbt_project_dir),
             "DBT_TARGET_PATH": str(self.dbt_target_dir),

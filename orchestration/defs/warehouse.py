@@ -209,7 +209,7 @@ def warehouse() -> dg.Definitions:
                     manifest=manifest,
                     chosen=chosen,
                 )
-            except selection.SelectionError as error:
+            except (selection.SelectionError, builds.PartError) as error:
                 raise dg.Failure(str(error), allow_retries=False) from error
             for line in filter(None, [build.taken_over, build.told]):
                 narrator.say(line)

@@ -17,8 +17,8 @@ import dagster as dg
 import duckdb
 import pytest
 
+from orchestration import history, run, ui
 from orchestration import instance as dagster_instance
-from orchestration import run, ui
 from orchestration.defs import shared
 from orchestration.defs.automation import automation
 from orchestration.narrator import Narrator
@@ -407,6 +407,46 @@ def test_a_damaged_history_is_put_aside(settings: Settings) -> None:
     with dagster_instance.open_instance(settings) as instance:
         assert instance.get_runs_count() == 0
     assert len(list(settings.warehouse_dir.glob("dagster-damaged-*"))) == 1
+
+
+def _damage(path: Path) -> None:
+    """As a loss of power leaves a file whose blocks had not come to the disk."""
+    path.write_bytes(bytes(path.stat().st_size or 4096))
+
+
+def test_a_run_finds_what_a_loss_of_power_has_damaged(settings: Settings) -> None:
+    """The events of a run go alone; the index takes the whole history with it, put aside."""
+    with dagster_instance.open_instance(settings) as instance, history.written(settings) as told:
+        assert told == []
+        lost = instance.create_run_for_job(
+            dg.GraphDefinition(name="killed").to_job(), status=dg.DagsterRunStatus.STARTED
+        )
+        instance.report_engine_event("working", lost)
+        shard = Path(instance.event_log_storage.path_for_shard(lost.run_id))
+    assert (settings.dagster_home / history.MARK).exists()
+    with history.written(settings) as told:
+        assert told == []
+        # Killed here: there is no mark.
+        assert not (settings.dagster_home / history.MARK).exists()
+        for path in shard.parent.glob(f"{shard.name}-*"):
+            path.unlink()
+        _damage(shard)
+    (settings.dagster_home / history.MARK).unlink()
+    with history.written(settings) as told:
+        assert [lost.run_id[:8] in line for line in told] == [True]
+        assert not shard.exists()
+        with dagster_instance.open_instance(settings) as instance:
+            instance.report_run_canceled(instance.get_run_by_id(lost.run_id), message="gone")
+            assert _status(instance, lost.run_id) == dg.DagsterRunStatus.CANCELED
+    (settings.dagster_home / history.MARK).unlink()
+    for path in shard.parent.glob("index.db-*"):
+        path.unlink()
+    _damage(shard.with_name("index.db"))
+    with history.written(settings) as told:
+        assert ["is put aside as" in line for line in told] == [True]
+    assert len(list(settings.warehouse_dir.glob("dagster-damaged-*"))) == 1
+    with dagster_instance.open_instance(settings) as instance:
+        assert instance.get_runs_count() == 0
 
 
 def test_dbt_ends_with_the_process_that_started_it(tmp_path: Path) -> None:

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from project_files import DBT_PROJECT, sql_files
 
-ENGINE = DBT_PROJECT / "macros/engine.sql"
-OTHER_MACROS = sorted(path for path in DBT_PROJECT.glob("macros/*.sql") if path != ENGINE)
+ENGINES = DBT_PROJECT / "macros/engine"
+OTHER_MACROS = sorted(DBT_PROJECT.glob("macros/*.sql"))
 
 # The same rows must give the same marts whenever they are built.
 CLOCKS_AND_CHANCE = r"""
     current_timestamp | current_date | current_time | localtimestamp | getdate\( | now\( | today\(
     | run_started_at | random\( | rand\( | uuid\( | gen_random_uuid
 """
-# Spelled differently elsewhere, or not there at all. macros/engine.sql is the one place for them.
+# Spelled differently elsewhere, or not there at all. macros/engine is the one place for them.
 ONE_ENGINE_ONLY = r"""
     :: | \bqualify\b | \basof\b | \busing\s+key\b | \bilike\b | \bsemi\s+join\b | \banti\s+join\b
     | \bignore\s+nulls\b | \bfilter\s*\( | \bexclude\s*\( | \bgroup\s+by\s+all\b
@@ -53,7 +53,7 @@ def _code(path: Path) -> str:
 def _own_macros() -> set[str]:
     return {
         name
-        for path in DBT_PROJECT.glob("macros/*.sql")
+        for path in DBT_PROJECT.glob("macros/**/*.sql")
         for name in re.findall(r"\{%-?\s*macro (\w+)\(", path.read_text(encoding="utf-8"))
     }
 
@@ -71,6 +71,34 @@ def test_sql_knows_neither_the_time_nor_chance(path: Path) -> None:
 def test_sql_of_one_engine_stands_in_one_file(path: Path) -> None:
     found = _words(ONE_ENGINE_ONLY).findall(_code(path))
     assert [word for word in found if word.removesuffix("(") not in _own_macros()] == []
+
+
+def _macros(file: str) -> set[str]:
+    text = (ENGINES / file).read_text(encoding="utf-8")
+    return set(re.findall(r"\{%-?\s*macro (\w+)\(", text))
+
+
+def test_each_engine_has_a_variant_of_each_macro_and_without_one_its_name_is_said() -> None:
+    text = (ENGINES / "dispatch.sql").read_text(encoding="utf-8")
+    dispatched = set(re.findall(r"adapter\.dispatch\('(\w+)'\)", text))
+    assert dispatched
+    for engine in ("duckdb", "spark"):
+        assert {f"{engine}__{name}" for name in dispatched} - _macros(f"{engine}.sql") == set()
+    for name in dispatched:
+        assert f"{{{{ lacks_variant('{name}') }}}}" in text, name
+    assert len(re.findall(r"macro default__", text)) == len(dispatched)
+    defaults = {
+        path.name
+        for path in DBT_PROJECT.glob("macros/**/*.sql")
+        if "macro default__" in path.read_text(encoding="utf-8")
+    }
+    assert defaults == {"dispatch.sql"}
+
+
+@pytest.mark.parametrize("path", [*sql_files(), *OTHER_MACROS], ids=_name)
+def test_no_model_asks_which_engine_it_runs_on(path: Path) -> None:
+    asked = re.findall(r"target\.(?:type|name)|'ENGINE'|adapter\.type\(", _code(path))
+    assert asked == []
 
 
 @pytest.mark.parametrize("path", sql_files(), ids=_name)

@@ -44,13 +44,16 @@ def dbt_fingerprint(settings: Settings) -> str:
     def paths() -> Iterator[Path]:
         yield from _files(settings.dbt_project_dir, ".sql", ".yml", ".yaml", ".md", ".csv", ".py")
 
-    packages = ("dbt-core", "dbt-duckdb", "dagster-dbt", "duckdb")
+    packages = ["dbt-core", "dbt-duckdb", "dagster-dbt", "duckdb"]
+    if settings.engine == "spark":
+        packages += ["dbt-spark", "pyspark"]
     return digest(
         paths(),
         *(f"{name}=={version(name)}" for name in packages),
         str(settings.oversized_contacts),
         str(settings.late_percent),
         str(settings.unit_tests),
+        settings.engine,
     )
 
 

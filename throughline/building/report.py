@@ -7,6 +7,7 @@ Belongs here: reading both, and saying what failed. Does not belong here: what a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from throughline.settings import Settings
 Progress = Callable[[str], None]
 
 FAILURES_TOLD = 5
+# What Java says of where it was: for whoever mends Spark, and in the log.
+_STACK = re.compile(r"\s*(?:Driver stacktrace:|JVM stacktrace:|\n\s+at [\w.$]+\()")
 
 
 class BuildError(RuntimeError):
@@ -118,7 +121,8 @@ def _results(target: Path) -> list[dict[str, Any]]:
 def _describe(result: Mapping[str, Any], target: Path) -> str:
     kind, _, name = str(result["unique_id"]).partition(".throughline.")
     name = name.split(".")[0]
-    message = " ".join(str(result.get("message") or "no message").split())
+    told = _STACK.split(str(result.get("message") or "no message"), maxsplit=1)[0]
+    message = " ".join(told.split())
     if kind == "test" and result["status"] == "fail":
         compiled = next(target.glob(f"compiled/**/{name}.sql"), None)
         where = f"\n    its query: {compiled}" if compiled else ""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from throughline.engine import files
 from throughline.settings import Settings
 
 POLL_SECONDS = 0.2
@@ -128,6 +129,8 @@ def claim_life(settings: Settings, run_id: str) -> None:
         descriptor = _open(draft)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         draft.replace(path)
+        # After a loss of power it says that the run is dead.
+        files.sync(path.parent)
     _alive[run_id] = descriptor
 
 

@@ -87,7 +87,7 @@ def _anything(_: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """A file of the registry: its columns, and those of them that it may leave out."""
 
     file: str
@@ -97,7 +97,7 @@ class _Table:
 
 
 TABLES = (
-    _Table(
+    Table(
         file="sources.csv",
         columns={
             "source": _slug,
@@ -112,7 +112,7 @@ TABLES = (
         # Came later than the others: a file that was written before is as good as ever.
         optional=frozenset({"waiting_days", "numeric_ids"}),
     ),
-    _Table(
+    Table(
         file="projects.csv",
         columns={
             "source": _slug,
@@ -126,7 +126,7 @@ TABLES = (
 )
 
 
-def _row_faults(table: _Table, path: Path) -> Iterator[Fault]:
+def _row_faults(table: Table, path: Path) -> Iterator[Fault]:
     def fault(row: int, column: str, message: str) -> Fault:
         return Fault(str(path), row, column, message)
 
@@ -166,7 +166,7 @@ def _row_faults(table: _Table, path: Path) -> Iterator[Fault]:
         seen.setdefault(key, number)
 
 
-def _header(table: _Table) -> str:
+def _header(table: Table) -> str:
     return ",".join(table.columns)
 
 

@@ -30,18 +30,12 @@ from throughline.published.manifest import (
 from throughline.publishing.declaring import PublicModel
 from throughline.publishing.parquet import ParquetFiles
 from throughline.publishing.unchanged import Kept, Unchanged
-from throughline.settings import (
-    PUBLISHED_ROW_GROUP_ROWS,
-    PUBLISHED_STORAGE_VERSION,
-    Settings,
-)
+from throughline.settings import Settings
 
 SNAPSHOT = "throughline_snapshot"
 _CONVERSATIONS = ("marts", "conversations")
 # Each may hold a row group of wide rows, some 100 MB.
 _FILES_AT_ONCE = 4
-# A file does not say how large its row groups are to be: unless told each time, DuckDB merges them.
-_FORM = f"storage_version '{PUBLISHED_STORAGE_VERSION}', row_group_size {PUBLISHED_ROW_GROUP_ROWS}"
 # Parquet has no 128-bit integer and DuckDB silently writes a double instead.
 _INEXACT_IN_PARQUET = re.compile(r"\bU?HUGEINT\b")
 
@@ -61,6 +55,7 @@ class Draft:
         self._warehouse = settings.warehouse_file.stem
         self._outgoing = settings.outgoing_file.stem
         self._snapshot = SNAPSHOT
+        self._form = settings.outgoing_form
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._unchanged: Unchanged | None = None
         self.seen = (0, 0, 0)
@@ -77,7 +72,12 @@ class Draft:
         with engine.connect(self._settings) as connection, ThreadPoolExecutor(1) as self._aside:
             self._connection = connection
             # What a killed program left in the log beside the file belongs into the file.
-            engine.attach(connection, self._settings.outgoing_file, self._outgoing, _FORM)
+            engine.attach(
+                connection,
+                self._settings.outgoing_file,
+                self._outgoing,
+                self._settings.outgoing_form,
+            )
             connection.execute(named("checkpoint {name}", name=self._outgoing))
             connection.execute(named("detach {name}", name=self._outgoing))
             engine.attach(connection, self._settings.warehouse_file, self._warehouse)
@@ -125,7 +125,7 @@ class Draft:
                 for name, model in by_name.items()
             }
             copied.result()
-            engine.attach(self._engine, snapshot, self._snapshot, _FORM)
+            engine.attach(self._engine, snapshot, self._snapshot, self._form)
             self._trim(tables, views, by_name)
             for name in views & by_name.keys():
                 self._write_table(by_name[name], columns[name])

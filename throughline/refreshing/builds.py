@@ -12,10 +12,15 @@ from typing import Any
 from throughline.publishing import gate
 from throughline.refreshing import merging, planning, selection, working
 from throughline.settings import Settings
+from throughline.spark import exporting, gathering
 
 
 class ChangedError(RuntimeError):
     """What was built cannot take the place of what stands; the message says why."""
+
+
+class PartError(RuntimeError):
+    """A part of the models was asked for, and the engine builds all or none."""
 
 
 class Build:
@@ -106,6 +111,29 @@ class Refresh(Build):
         working.remove(self._settings)
 
 
+class SparkBuild(Build):
+    """A build of everything by Spark, which is taken in when all of it has passed."""
+
+    def __init__(self, settings: Settings, taken_over: str) -> None:
+        loads = exporting.export(settings)
+        gathering.clear(settings)
+        super().__init__(
+            settings,
+            taken_over,
+            f"Everything is built, by Spark at {settings.spark_master};"
+            f" {loads:,} loads were exported for it",
+        )
+
+    def end(
+        self, outcomes: Mapping[str, str], manifest: Mapping[str, Any] | None, *, passed: bool
+    ) -> str:
+        """Take it in, and record how it ended."""
+        if passed:
+            assert manifest is not None, "dbt has built"
+            gathering.gather(self._settings, manifest)
+        return super().end(outcomes, manifest, passed=passed)
+
+
 def begin(
     settings: Settings,
     run_id: str,
@@ -125,8 +153,14 @@ def begin(
 
     Raises:
         selection.SelectionError: something was chosen, and no contact is of it.
+        PartError: Spark is to build a part: what it would build on is gone with its last session.
     """
     taken_over = gate.take_over(settings) or ""
+    if settings.engine == "spark":
+        if not everything:
+            raise PartError("Spark builds all models in one session: select all of them")
+        gate.begin(settings, run_id, everything=True)
+        return SparkBuild(settings, taken_over)
     plan = planning.Plan(None)
     if everything and manifest:
         plan = planning.plan(settings, manifest, chosen)

@@ -1,5 +1,5 @@
 -- One row per contact that an accepted link names and no log has delivered. Keys are negative, so
--- that they never meet those of contacts.
+-- that they never meet those of contacts, and the same in every build.
 with links as (
     select * from {{ ref('int_links__judged') }}
 ),
@@ -21,7 +21,7 @@ missing_ends as (
 )
 
 select
-    -row_number() over (order by source, contact_id) as contact_key,
+    -1 - {{ id_hash("concat(source, ':', contact_id)") }} as contact_key,
     source,
     contact_id
 from missing_ends

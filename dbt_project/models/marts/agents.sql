@@ -14,4 +14,4 @@ select
     valid_to,
     is_current
 from agents
-order by source, agent_id, valid_from nulls first
+{{ laid_out_by() }}

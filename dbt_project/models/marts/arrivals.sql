@@ -45,4 +45,4 @@ select
     cast(counted.records as bigint) as record_count
 from counted
 inner join loads on counted.load_no = loads.load_no
-order by counted.load_no, counted.delay_seconds nulls last
+{{ laid_out_by() }}

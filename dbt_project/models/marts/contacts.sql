@@ -106,4 +106,4 @@ inner join loads on contacts.first_load_no = loads.load_no
 left join transfers on contacts.contact_key = transfers.contact_key
 left join ratings on contacts.conversation_key = ratings.conversation_key
 left join credited_transactions on contacts.contact_key = credited_transactions.contact_key
-order by contacts.conversation_started_at, contacts.conversation_id, contacts.contact_no
+{{ laid_out_by() }}

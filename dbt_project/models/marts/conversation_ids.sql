@@ -133,4 +133,4 @@ select
     reason,
     {{ id_hash('id') }} as id_hash
 from unioned
-order by id_hash, id, source, id_kind
+{{ laid_out_by() }}

@@ -54,4 +54,4 @@ select
     transfer_id,
     publication_no
 from unioned
-order by merged_at, old_conversation_id, new_conversation_id
+{{ laid_out_by() }}

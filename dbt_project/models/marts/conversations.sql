@@ -99,7 +99,7 @@ contacts as (
         messages_received_count,
         facts_source = 'messages' as has_messages,
         0 as missing_contact_count,
-        cast(null as {{ var('list_of_strings') }}) as agent_path,
+        cast(null as {{ type_list() }}) as agent_path,
         cast(null as bigint) as agent_count,
         false as is_bounced,
         greatest(changed_load_no, coalesce(messages_changed_load_no, 0)) as changed_load_no
@@ -325,4 +325,4 @@ select
     expires_at,
     expired_load_no
 from described
-order by started_at, conversation_id
+{{ laid_out_by() }}

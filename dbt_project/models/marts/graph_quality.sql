@@ -408,10 +408,4 @@ left join indexed
     on
         findings.source = indexed.source
         and findings.contact_id = indexed.contact_id
-order by
-    findings.code,
-    findings.source,
-    findings.contact_id,
-    findings.transfer_id,
-    findings.reference,
-    findings.value
+{{ laid_out_by() }}

@@ -38,4 +38,4 @@ left join registered
         known.source = registered.source
         and known.project_id = registered.project_id
 left join sources on known.source = sources.source
-order by known.source, known.project_id
+{{ laid_out_by() }}

@@ -46,9 +46,4 @@ left join contacts
     on
         ratings.source = contacts.source
         and ratings.contact_id = contacts.contact_id
-order by
-    contacts.conversation_started_at nulls last,
-    contacts.conversation_id nulls last,
-    ratings.source,
-    ratings.answered_at,
-    ratings.rating_id
+{{ laid_out_by() }}

@@ -24,4 +24,4 @@ select
     coalesce(registered.numeric_ids, false) as has_numeric_ids
 from known
 left join registered on known.source = registered.source
-order by known.source
+{{ laid_out_by() }}

@@ -80,9 +80,4 @@ left join ranked_respondents
         assigned.source = ranked_respondents.source
         and assigned.transaction_id = ranked_respondents.transaction_id
         and ranked_respondents.respondent_rank = 1
-order by
-    assigned.conversation_started_at nulls last,
-    assigned.conversation_id nulls last,
-    assigned.source,
-    assigned.occurred_at,
-    assigned.transaction_id
+{{ laid_out_by() }}

@@ -94,9 +94,4 @@ select
     to_started_at,
     changed_load_no
 from with_ends
-order by
-    conversation_started_at nulls last,
-    conversation_id nulls last,
-    requested_at,
-    source,
-    transfer_id
+{{ laid_out_by() }}

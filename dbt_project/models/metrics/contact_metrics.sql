@@ -51,8 +51,4 @@ group by
     dimension,
     source,
     dimension_value
-order by
-    dimension,
-    started_on,
-    source nulls first,
-    dimension_value nulls first
+{{ laid_out_by() }}

@@ -71,8 +71,4 @@ group by
     dimension,
     source,
     dimension_value
-order by
-    dimension,
-    closed_on,
-    source nulls first,
-    dimension_value nulls first
+{{ laid_out_by() }}

@@ -192,9 +192,4 @@ select
     {{ percentiles_of_each_duration() }}
 from taken
 group by period_grain, period_start, dimension, source, dimension_value
-order by
-    dimension,
-    period_grain,
-    period_start,
-    source nulls first,
-    dimension_value nulls first
+{{ laid_out_by() }}

@@ -106,4 +106,4 @@ select
     p99_seconds,
     settled_seconds
 from summed
-order by source, log
+{{ laid_out_by() }}

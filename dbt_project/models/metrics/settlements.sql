@@ -189,4 +189,4 @@ select
     has_waiting,
     is_growing
 from unioned
-order by period_grain, period_start, source nulls first
+{{ laid_out_by() }}

@@ -142,4 +142,4 @@ select
     + started_in_earlier_period
     + started_in_later_period as unexplained
 from summed
-order by period_grain, period_start, source
+{{ laid_out_by() }}

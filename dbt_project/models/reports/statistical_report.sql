@@ -87,9 +87,4 @@ left join settled
         summed.period_grain = settled.period_grain
         and summed.period_start = settled.period_start
         and summed.source is not distinct from settled.source
-order by
-    summed.dimension,
-    summed.period_grain,
-    summed.period_start,
-    summed.source nulls first,
-    summed.dimension_value nulls first
+{{ laid_out_by() }}
