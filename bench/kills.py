@@ -178,11 +178,17 @@ class _Trials:
     """One warehouse, and run after run over it."""
 
     def __init__(
-        self, settings: Settings, world: World, disk: disks.Disk | None, seed: int
+        self,
+        settings: Settings,
+        world: World,
+        disk: disks.Disk | None,
+        seed: int,
+        tell: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._world = world
         self._disk = disk
+        self._tell = tell
         self._chance = random.Random(seed)
         self._delivered = 0
         self._ids: set[tuple[str, str]] = set()
@@ -205,7 +211,10 @@ class _Trials:
         return self._world.first.contacts + self._delivered * self._world.contacts
 
     def _wrong(self, after: str, found: list[str]) -> None:
-        self.trial.faults += [f"{after}: {fault}" for fault in found]
+        # At once: whoever waits for two hours does so for a verdict that may be known now.
+        for fault in found:
+            self._tell(f"FAULT {after}: {fault}")
+            self.trial.faults.append(f"{after}: {fault}")
 
     def disturb(self) -> None:
         """Deliver, and end the run over it in some way at some moment."""
@@ -332,7 +341,7 @@ def run_trial(
         seed: of the ways and moments.
         tell: called with a line now and then.
     """
-    trials = _Trials(settings, world, disk, seed)
+    trials = _Trials(settings, world, disk, seed, tell)
     trials.end_well("the first run")
     trials.end_well("the first rebuild", "rebuild")
     trials.end_well("the first refresh", delivers=True)
