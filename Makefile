@@ -23,10 +23,10 @@ export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup run rebuild test verify status ui serve check bench sample snapshot pictures vendor lock clean
+.PHONY: help setup run rebuild test spark-setup test-spark verify status ui serve check bench sample snapshot pictures vendor lock clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## load what is new, build, check, publish
 	@$(THROUGHLINE) run
@@ -47,7 +47,19 @@ test: setup-dev ## all tests
 			--fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000 --prefix tests/publishing/node \
 			|| echo "npm could not install the Node client: its tests are skipped"; \
 	fi
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --ignore tests/spark $(ARGS)
+
+# Beside the others, whatever lock they came from.
+spark-setup: ## install Apache Spark for ENGINE=spark (needs Java; 0.9 GB)
+	@test -x $(PYTHON) || $(MAKE) setup
+	@cmp -s requirements-spark.lock $(VENV)/installed-spark.lock || { \
+		echo "Installing Apache Spark; this takes a minute"; \
+		$(PYTHON) -m pip install -qq --disable-pip-version-check --no-deps --require-hashes \
+			--no-build-isolation -r requirements-spark.lock && \
+		cp requirements-spark.lock $(VENV)/installed-spark.lock; }
+
+test-spark: setup-dev spark-setup ## the tests of Spark: a quarter of an hour
+	@$(PYTHON) -m pytest tests/spark $(ARGS)
 
 ui: setup ## Dagster's user interface, at http://127.0.0.1:3000/runs (PORT=3000)
 	@exec $(THROUGHLINE) ui --port $(PORT)
@@ -91,6 +103,7 @@ lock: setup-dev ## resolve pyproject.toml into both locks again (needs a package
 		$(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install --quiet uv; }
 	@$(RESOLVE) --group dev --output-file requirements-dev.lock
 	@$(RESOLVE) --group run --constraints requirements-dev.lock --output-file requirements.lock
+	@$(RESOLVE) --group spark --no-deps --output-file requirements-spark.lock
 
 clean: ## remove what runs and tests wrote; the warehouse and the virtual environment stay
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs logs

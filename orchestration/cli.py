@@ -40,18 +40,30 @@ _PASSED_ON = {
 }
 
 
+_Engine = Annotated[
+    str, typer.Option(help="What builds the models, duckdb or spark, whatever ENGINE says.")
+]
+
+
+def _choose(engine: str) -> None:
+    if engine:
+        os.environ["ENGINE"] = engine
+
+
 @app.command()
 def run(
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Publish nothing; say which figures would change."),
     ] = False,
+    engine: _Engine = "",
 ) -> None:
     """Load what is new, build, check, publish.
 
     Ends with both reports side by side. A run with nothing new ends within seconds. A dry run
     builds beside what stands: also to see what a changed registry or definition would do.
     """
+    _choose(engine)
     if dry_run:
         from orchestration import rehearsals
 
@@ -62,8 +74,9 @@ def run(
 
 
 @app.command()
-def rebuild() -> None:
+def rebuild(engine: _Engine = "") -> None:
     """Drop everything but the raw tables, and run."""
+    _choose(engine)
     from orchestration import run as runs
 
     raise typer.Exit(runs.main(rebuild=True))

@@ -19,6 +19,8 @@ import pytest
 
 from throughline.settings import REPOSITORY, load_settings
 
+_SAMPLE = REPOSITORY / "seeds" / "sample_logs"
+
 
 @dataclass(frozen=True)
 class PublishedSample:
@@ -32,8 +34,11 @@ def of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> PublishedSample:
     """The sample, published by whichever worker asks first, with the copies of its log.
 
     Published twice, first without the transfers: those that come later merge conversations, so that
-    there are former ids.
+    there are former ids. `PUBLISHED_SAMPLE` names a warehouse in which something else published the
+    sample in that way (tests/spark).
     """
+    if elsewhere := os.environ.get("PUBLISHED_SAMPLE"):
+        return PublishedSample(Path(elsewhere), "")
     shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
@@ -42,37 +47,51 @@ def of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> PublishedSample:
     with (shared / "sample.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not said.exists():
-            sample = REPOSITORY / "seeds" / "sample_logs"
-            shutil.copytree(sample, landing, ignore=shutil.ignore_patterns("transfers"))
+            without_transfers(landing)
             publish(landing, folder)
-            shutil.copytree(sample, landing, dirs_exist_ok=True)
+            with_transfers(landing)
             told = publish(landing, folder, exports="on")
             said.write_text(told, encoding="utf-8")
     return PublishedSample(folder, said.read_text(encoding="utf-8"))
+
+
+def without_transfers(landing: Path) -> None:
+    """Write the sample's logs but for the transfers."""
+    shutil.copytree(_SAMPLE, landing, ignore=shutil.ignore_patterns("transfers"))
+
+
+def with_transfers(landing: Path) -> None:
+    """Write the transfers as well."""
+    shutil.copytree(_SAMPLE, landing, dirs_exist_ok=True)
 
 
 def publish(
     landing: Path,
     folder: Path,
     *,
+    command: str = "run",
     exports: str = "off",
     tell: Callable[[str], object] = lambda line: None,
+    **more: str,
 ) -> str:
     """Run the pipeline over a landing zone into a warehouse folder. Gives what it said.
 
     Args:
         landing: the landing zone.
         folder: the warehouse.
+        command: `run` or `rebuild`.
         exports: whether the log is copied too, `on` or `off`.
         tell: called with each line as it comes.
+        more: further settings, as their variables.
     """
-    settings = load_settings({"LANDING_DIR": str(landing), "WAREHOUSE_DIR": str(folder)})
+    given = {"LANDING_DIR": str(landing), "WAREHOUSE_DIR": str(folder), **more}
+    settings = load_settings(given)
     said: list[str] = []
     with subprocess.Popen(
-        [sys.executable, "-m", "orchestration", "run"],
+        [sys.executable, "-m", "orchestration", command],
         cwd=REPOSITORY,
         # All settings: another test may have left some in this process.
-        env={**os.environ, **settings.environment(), "SCHEDULED_EXPORTS": exports},
+        env={**os.environ, **settings.environment(), **given, "SCHEDULED_EXPORTS": exports},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -29,7 +29,7 @@ from throughline.building.manifest import described, read_manifest
 from throughline.building.report import BuildError, Report
 from throughline.landing import registry
 from throughline.refreshing import builds, selection
-from throughline.settings import REPOSITORY, Settings, load_settings
+from throughline.settings import REPOSITORY, SettingError, Settings, load_settings
 
 
 class Translator(DagsterDbtTranslator):
@@ -114,7 +114,7 @@ def events(
         checked = [one for one in checked if not one.passed]
     is_all = build.sees_all and not context.is_subset
     keep_warnings(settings, "dbt", checked, specs=specs, complete=is_all)
-    yield from _with_facts(settings, context, found, invocation.manifest, reader.result())
+    yield from _with_facts(build, context, found, invocation.manifest, reader.result())
     if passed:
         done = [f"{report.built} models and seeds built", f"{report.checked} checks done", came]
         narrator.note(", ".join(filter(None, done)))
@@ -127,7 +127,7 @@ def events(
 
 
 def _with_facts(
-    settings: Settings,
+    build: builds.Build,
     context: dg.AssetExecutionContext,
     found: list[Any],
     manifest: Mapping[str, Any],
@@ -142,8 +142,7 @@ def _with_facts(
         for node in manifest["nodes"].values()
         if node["resource_type"] in {"model", "seed"}
     }
-    with tables.connect_read_only(settings) as connection:
-        facts = tables.table_facts(connection, built)
+    facts = build.facts(built)
     for event in found:
         if isinstance(event, dg.Output):
             table = tuple(keys[event.output_name].path)
@@ -209,7 +208,7 @@ def warehouse() -> dg.Definitions:
                     manifest=manifest,
                     chosen=chosen,
                 )
-            except (selection.SelectionError, builds.PartError) as error:
+            except (selection.SelectionError, builds.PartError, SettingError) as error:
                 raise dg.Failure(str(error), allow_retries=False) from error
             for line in filter(None, [build.taken_over, build.told]):
                 narrator.say(line)

@@ -26,7 +26,7 @@ from serving.export.cells import Column
 from serving.export.jobs import FORMATS, Job
 from serving.queries.table import Table
 from serving.scopes import confine
-from throughline.engine import Limits, attached, seal
+from throughline.engine import Limits, attached, has_views, seal
 
 CHUNK = 1 << 20
 # With it Excel reads accents right; pandas, DuckDB and others know and skip it.
@@ -162,7 +162,8 @@ def _connect(job: Job, target: str) -> duckdb.DuckDBPyConnection:
         catalog = _MINE
         confine(connection, _PUBLISHED, catalog, job.scope)
     connection.execute(f"use {catalog}")
-    seal(connection, outlets=[target])
+    folder = job.database.parent if has_views(connection, _PUBLISHED) else None
+    seal(connection, outlets=[target], folder=folder)
     return connection
 
 

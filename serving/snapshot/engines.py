@@ -15,7 +15,7 @@ import duckdb
 
 from serving.scopes import EVERYTHING, Scope, confine
 from serving.snapshot.watch import Watch
-from throughline.engine import Limits, attached, seal
+from throughline.engine import Limits, attached, has_views, seal
 from throughline.engine.sql import literal
 from throughline.settings import ServingSettings
 
@@ -32,6 +32,10 @@ class Engines:
 
     Both are in memory with the file attached: only such an engine can have a catalog for each scope
     beside the file's own, and one process has one engine per file that it opens.
+
+    Attributes:
+        has_views: whether the file has views over the version's Parquet files in place of its
+            largest tables.
     """
 
     def __init__(self, file: Path, settings: ServingSettings) -> None:
@@ -43,8 +47,9 @@ class Engines:
         )
         self.look_ups = attached(file, Limits(memory), catalog=ATTACHED)
         _plan_briefly(self.look_ups)
+        self.has_views = has_views(self.questions, ATTACHED)
         for engine in (self.questions, self.look_ups):
-            seal(engine)
+            seal(engine, folder=file.parent if self.has_views else None)
         self._catalogs = {EVERYTHING: ATTACHED}
         self._numbers = itertools.count(1)
 

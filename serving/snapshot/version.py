@@ -63,7 +63,8 @@ class Snapshot:
     def _begin(self, scope: Scope) -> None:
         """Have of one's own what depends on what may be read."""
         self.scope = scope
-        self.mark = "conversations.conversation_id" if scope.is_bound else "conversations.rowid"
+        is_table = not (scope.is_bound or self._engines.has_views)
+        self.mark = "conversations.rowid" if is_table else "conversations.conversation_id"
         self._catalog = self._engines.catalog(scope)
         self._idle: SimpleQueue[LookUps] = SimpleQueue()
         self._made: dict[Callable[[Snapshot], Any], Any] = {}

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from canonical import canonical, first_differences
+from golden_stages import SCENARIOS, STAGES, golden_pipeline, write_stage
 from harness import Pipeline, Row
-from scenarios import REPORTS, Scenario, all_scenarios, differences
-
-SCENARIOS = all_scenarios()
-STAGES = max(len(scenario.stages) for scenario in SCENARIOS)
+from scenarios import REPORTS, Scenario, differences
 
 Snapshot = dict[str, list[Row]]
 
@@ -41,25 +38,6 @@ class Story:
     orders: dict[str, tuple[list[Row], list[Row]]] = field(default_factory=dict)
 
 
-def _pipeline(home: Path) -> Pipeline:
-    return Pipeline(
-        home,
-        sources=[{"source": one.source, **one.registry} for one in SCENARIOS if one.registry],
-        projects=[{"source": one.source, **row} for one in SCENARIOS for row in one.projects],
-    )
-
-
-def _write(pipeline: Pipeline, stage: int, *, name: str, fmt: str, backwards: bool = False) -> int:
-    count = 0
-    for scenario in SCENARIOS:
-        if stage < len(scenario.stages):
-            for (source, log), rows in scenario.stages[stage].load.items():
-                ordered = rows[::-1] if backwards else rows
-                pipeline.write(source, log, ordered, name=name, fmt=fmt)
-                count += len(rows)
-    return count
-
-
 def _checksums(pipeline: Pipeline) -> dict[str, str]:
     root = pipeline.settings.published_dir / "parquet"
     return {
@@ -74,10 +52,10 @@ def _snapshot(pipeline: Pipeline) -> Snapshot:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    pipeline = _pipeline(tmp_path_factory.mktemp("golden"))
+    pipeline = golden_pipeline(tmp_path_factory.mktemp("golden"))
     told = Story()
     for stage in range(STAGES):
-        _write(pipeline, stage, name=f"stage_{stage}", fmt="csv")
+        write_stage(pipeline, stage, name=f"stage_{stage}", fmt="csv")
         pipeline.run()
         told.after.append(_snapshot(pipeline))
         told.checksums.append(_checksums(pipeline))
@@ -88,7 +66,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     told.rebuilt = _snapshot(pipeline)
     told.rebuilt_checksums = _checksums(pipeline)
     for stage in range(STAGES):
-        told.redelivered_rows += _write(
+        told.redelivered_rows += write_stage(
             pipeline, stage, name=f"again_{stage}", fmt="jsonl.gz", backwards=True
         )
     pipeline.run()
@@ -103,9 +81,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 @pytest.fixture(scope="module")
 def in_one_load(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    pipeline = _pipeline(tmp_path_factory.mktemp("golden_in_one_load"))
+    pipeline = golden_pipeline(tmp_path_factory.mktemp("golden_in_one_load"))
     for stage in range(STAGES):
-        _write(pipeline, stage, name=f"stage_{stage}", fmt="jsonl")
+        write_stage(pipeline, stage, name=f"stage_{stage}", fmt="jsonl")
     pipeline.run()
     return pipeline.snapshot()
 

@@ -34,12 +34,13 @@ def file_of(settings: Settings) -> Path:
     return settings.warehouse_dir / "dbt" / "lineage.json"
 
 
-def read(sql: str, parents: Mapping[Table, Iterable[str]]) -> Columns:
+def read(sql: str, parents: Mapping[Table, Iterable[str]], dialect: str = "duckdb") -> Columns:
     """Which columns each column of a query comes from.
 
     Args:
-        sql: in DuckDB's dialect, tables with their schemas.
+        sql: a query, tables with their schemas.
         parents: the columns of each table that it reads.
+        dialect: of the query: the name of the engine.
 
     Returns:
         Each column of the query, in its order, with the columns of tables that it is made of,
@@ -57,7 +58,7 @@ def read(sql: str, parents: Mapping[Table, Iterable[str]]) -> Columns:
     # It warns of each part of a query whose columns it is not told.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
-        query = sqlglot.parse_one(sql, dialect="duckdb")
+        query = sqlglot.parse_one(sql, dialect=dialect)
         # Two databases, one name for each table.
         for one in query.find_all(sqlglot.exp.Table):
             one.set("catalog", None)
@@ -65,7 +66,7 @@ def read(sql: str, parents: Mapping[Table, Iterable[str]]) -> Columns:
         return {}
     try:
         # Trimming copies the whole query for each column, only to show it: nine tenths of the time.
-        found = lineage(None, query, schema, dialect="duckdb", trim_selects=False)
+        found = lineage(None, query, schema, dialect=dialect, trim_selects=False)
     except sqlglot.errors.SqlglotError:
         # A file that the query reads has columns that nobody is told: its own have names all the
         # same, and what is built on them can be read.
@@ -101,6 +102,7 @@ class Reader:
 
     def __init__(self, settings: Settings, manifest: Mapping[str, Any], target: Path) -> None:
         self._file = file_of(settings)
+        self._dialect = settings.engine
         self._nodes = {**manifest["nodes"], **manifest.get("sources", {})}
         self._target = target
         self._kept = _kept(self._file)
@@ -150,7 +152,7 @@ class Reader:
                 self._read[name] = {"digest": digest, "columns": self._told(name, sql, parents)}
 
     def _told(self, name: str, sql: str, parents: Mapping[Table, list[str]]) -> Columns:
-        found = read(sql, parents)
+        found = read(sql, parents, self._dialect)
         if self._is_its_sql(name):
             return found
         # Each column of the table is made of all that the SQL asks for.

@@ -87,8 +87,13 @@ def drop_built(settings: Settings) -> list[str]:
     state.forget(settings)
     dropped = [settings.outgoing_file.name] if settings.outgoing_file.exists() else []
     drop_outgoing(settings)
+    return drop_private(settings) + dropped
+
+
+def drop_private(settings: Settings) -> list[str]:
+    """Drop what dbt builds in the warehouse itself. Gives the names of the schemas."""
     if not settings.warehouse_file.exists():
-        return dropped
+        return []
     with engine.connect(settings, settings.warehouse_file) as connection:
         schemas = connection.execute(
             "select schema_name from information_schema.schemata"
@@ -98,7 +103,7 @@ def drop_built(settings: Settings) -> list[str]:
         ).fetchall()
         for (schema,) in schemas:
             connection.execute(f"drop schema {identifier(schema)} cascade")
-    return [schema for (schema,) in schemas] + dropped
+    return [schema for (schema,) in schemas]
 
 
 def drop_outgoing(settings: Settings) -> None:

@@ -156,13 +156,27 @@ def attached(file: Path, limits: Limits, *, catalog: str) -> duckdb.DuckDBPyConn
     return connection
 
 
-def seal(connection: duckdb.DuckDBPyConnection, *, outlets: Sequence[str] = ()) -> None:
+def has_views(connection: duckdb.DuckDBPyConnection, catalog: str) -> bool:
+    """Whether an attached published file shows some of its models from files beside it."""
+    count = "select count(*) from duckdb_views() where database_name = $1 and not internal"
+    return bool(one(connection, count, [catalog]))
+
+
+def seal(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    outlets: Sequence[str] = (),
+    folder: Path | None = None,
+) -> None:
     """Let an engine reach nothing but what is attached, for good.
 
     Args:
         connection: of an engine that needs no further file: none could be named any more.
         outlets: paths that it may still write to.
+        folder: of a published version, where its file has views of the files beside it.
     """
+    if folder is not None:
+        connection.execute(f"set allowed_directories = [{literal(str(folder))}]")
     if outlets:
         connection.execute(f"set allowed_paths = [{', '.join(map(literal, outlets))}]")
     connection.execute("set enable_external_access = false")

@@ -18,7 +18,7 @@ import duckdb
 
 from throughline import engine
 from throughline.engine.files import clone_or_copy, sync_all
-from throughline.engine.sql import identifier, literal, named
+from throughline.engine.sql import identifier, literal, named, sql
 from throughline.published.manifest import (
     DATABASE_NAME,
     Publication,
@@ -58,6 +58,8 @@ class Draft:
         self._form = settings.outgoing_form
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._unchanged: Unchanged | None = None
+        # What is too large for the snapshot: a view in it.
+        self._large: set[_Name] = set()
         self.seen = (0, 0, 0)
         # On which conversations started that differ from those of the current version; any if None.
         self.days: frozenset[date | None] | None = None
@@ -104,7 +106,8 @@ class Draft:
     ) -> tuple[PublishedModel, ...]:
         """Make the copy the snapshot, and write every Parquet file that is not there yet.
 
-        The snapshot then holds every public model as a table with its comments, and nothing else.
+        The snapshot then holds every public model as a table with its comments, and nothing else;
+        what Spark left for a view is not there yet (`show_large`).
 
         Args:
             models: what is public.
@@ -127,15 +130,63 @@ class Draft:
             copied.result()
             engine.attach(self._engine, snapshot, self._snapshot, self._form)
             self._trim(tables, views, by_name)
-            for name in views & by_name.keys():
+            self._large = {name for name in views & by_name.keys() if self._is_large(name)}
+            for name in (views & by_name.keys()) - self._large:
                 self._write_table(by_name[name], columns[name])
-            for name, model in by_name.items():
-                self._comment(model, columns[name])
+            for name in by_name.keys() - self._large:
+                self._comment("table", by_name[name], columns[name])
             self._engine.execute(named("checkpoint {name}", name=self._snapshot))
             return tuple(
                 self._written(parquet, model, columns[name], *files[name])
                 for name, model in by_name.items()
             )
+
+    def show_large(self, models: Sequence[PublishedModel], public: Sequence[PublicModel]) -> None:
+        """Make a view of each model that is too large for the snapshot, over its Parquet files.
+
+        Call it inside `writing`, after `write`, when the folder of the version leads to them:
+        DuckDB makes no view of a file that is not there.
+
+        Args:
+            models: as they are published, with their paths below `published/`.
+            public: as they are declared.
+        """
+        declared = {(model.schema, model.name): model for model in public}
+        for model in models:
+            name = (model.schema, model.name)
+            if name not in self._large:
+                continue
+            files = [str(self._settings.published_dir / file.path) for file in model.files]
+            self._engine.execute(
+                named("create schema if not exists {schema}", schema=(self._snapshot, name[0]))
+            )
+            self._engine.execute(
+                sql(
+                    "create view @{view} as select @{columns} from read_parquet([@{files}])",
+                    view=identifier(self._snapshot, *name),
+                    columns=", ".join(identifier(column.name) for column in model.columns),
+                    files=", ".join(map(literal, files)),
+                )
+            )
+            self._comment("view", declared[name], model.columns)
+        self._engine.execute(named("checkpoint {name}", name=self._snapshot))
+
+    @property
+    def has_large(self) -> bool:
+        """Whether anything is too large for the snapshot."""
+        return bool(self._large)
+
+    @property
+    def shown_conversations(self) -> tuple[str, ...]:
+        """The table of the conversations that the version shows, by its database and name."""
+        database = self._outgoing if _CONVERSATIONS in self._large else self._snapshot
+        return (database, *_CONVERSATIONS)
+
+    def _is_large(self, name: _Name) -> bool:
+        rows = engine.one(
+            self._engine, named("select count(*) from {view}", view=(self._outgoing, *name))
+        )
+        return int(rows) > self._settings.snapshot_rows
 
     def _relations(self, kind: str) -> set[_Name]:
         """(schema, name) of the tables or views that dbt built."""
@@ -215,11 +266,11 @@ class Draft:
             files=tuple(sorted(files, key=lambda file: file.path)),
         )
 
-    def _comment(self, model: PublicModel, columns: Sequence[PublishedColumn]) -> None:
+    def _comment(self, kind: str, model: PublicModel, columns: Sequence[PublishedColumn]) -> None:
         table = (self._snapshot, model.schema, model.name)
         if model.description:
             self._engine.execute(
-                named("comment on table {table} is ", table=table) + literal(model.description)
+                named(f"comment on {kind} {{table}} is ", table=table) + literal(model.description)
             )
         for column in columns:
             if column.description:
@@ -244,7 +295,11 @@ class Draft:
             engine.attach(connection, database, self._snapshot)
             for model in models:
                 table = (self._snapshot, model.schema, model.name)
-                rows = engine.one(connection, named("select count(*) from {table}", table=table))
+                rows = model.row_count
+                # A view leads to the place that these files are about to have.
+                if (model.schema, model.name) not in self._large:
+                    count = named("select count(*) from {table}", table=table)
+                    rows = engine.one(connection, count)
                 parquet_rows = engine.one(
                     connection,
                     "select sum(num_rows)::bigint from parquet_file_metadata($files)",

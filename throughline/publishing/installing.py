@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from throughline.engine.files import (
@@ -50,6 +51,22 @@ def install(settings: Settings, publication: Publication, work: Path) -> None:
     sync(published)
 
 
+@contextmanager
+def leading_to(work: Path, version: Path) -> Iterator[None]:
+    """Inside, the place of a version leads to the folder in which it is being made."""
+    if version.exists():
+        # The same content was published before: its files are there.
+        yield
+        return
+    version.parent.mkdir(exist_ok=True)
+    version.unlink(missing_ok=True)
+    version.symlink_to(work)
+    try:
+        yield
+    finally:
+        version.unlink()
+
+
 def prune(settings: Settings, *, keep: str) -> None:
     """Delete all but the newest versions. A reader that has a deleted file open keeps it."""
     published = settings.published_dir
@@ -71,6 +88,10 @@ def clean(published: Path) -> None:
     for folder in (published, published / "ids"):
         for path in folder.glob(f"{DRAFT_PREFIX}*"):
             remove(path)
+    # Of a version that was being made (`leading_to`).
+    for path in (published / "versions").glob("*"):
+        if path.is_symlink():
+            path.unlink()
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -40,7 +40,7 @@ from throughline.published.metrics import Metric
 from throughline.publishing import id_ledger, restating, verification
 from throughline.publishing.declaring import PublicModel, public
 from throughline.publishing.draft import Draft, Progress
-from throughline.publishing.installing import clean, install, prune
+from throughline.publishing.installing import clean, install, leading_to, prune
 from throughline.publishing.recording import record
 from throughline.settings import Settings
 
@@ -109,10 +109,13 @@ def _publish(
     with draft.writing():
         last_load_no = draft.last_load_no()
         written = draft.write(models, last)
-    data_version = data_version_of(written, definitions)
+        data_version = data_version_of(written, definitions)
+        version_path = f"versions/{data_version}"
+        if draft.has_large:
+            with leading_to(work, settings.published_dir / version_path):
+                draft.show_large([model.within(version_path) for model in written], models)
     is_same = last is not None and last.data_version == data_version
     problems = verification.problems(settings, last, tell=tell) if is_same and last else []
-    version_path = f"versions/{data_version}"
     publication = Publication(
         data_version=data_version,
         run_id=run_id,
@@ -130,7 +133,13 @@ def _publish(
     if is_same and last is not None and not problems:
         snapshot = settings.published_dir / last.database
         ledger = record(
-            settings, publication, snapshot, seen=draft.seen, days=draft.days, always=False
+            settings,
+            publication,
+            snapshot,
+            draft.shown_conversations,
+            seen=draft.seen,
+            days=draft.days,
+            always=False,
         )
         id_ledger.write(settings, ledger.part)
         tell(f"nothing new: version {data_version} is already published")
@@ -145,7 +154,13 @@ def _publish(
     with ThreadPoolExecutor(1) as aside:
         digest = aside.submit(sha256, snapshot)
         ledger = record(
-            settings, publication, snapshot, seen=draft.seen, days=draft.days, always=True
+            settings,
+            publication,
+            snapshot,
+            draft.shown_conversations,
+            seen=draft.seen,
+            days=draft.days,
+            always=True,
         )
         id_ledger.write(settings, ledger.part)
     publication = replace(

@@ -87,6 +87,7 @@ def record(
     settings: Settings,
     publication: Publication,
     snapshot: Path,
+    conversations: tuple[str, ...],
     *,
     seen: tuple[int, int, int],
     days: Collection[date | None] | None,
@@ -95,11 +96,13 @@ def record(
     """Record in the warehouse what the outside sees once the version is current.
 
     The ids come from the snapshot itself, not from the warehouse: they are exactly what is shown.
+    Where it has a view in their place, they come from what its files were written from.
 
     Args:
         settings: where the warehouse is.
         publication: what is published.
         snapshot: its DuckDB file.
+        conversations: the table of the conversations, as `Draft.shown_conversations` has it.
         seen: the warehouse's fingerprint when it was read.
         days: on which conversations may have started that the current version does not show; any
             when not given. All that a version shows is recorded: of the others nothing is new.
@@ -108,7 +111,7 @@ def record(
     Raises:
         PublishError: the warehouse was written since it was read.
     """
-    names = _ledger_names(settings)
+    names = _ledger_names(settings, conversations)
     warehouse = settings.warehouse_file
     where = {
         "everywhere": days is None,
@@ -156,7 +159,9 @@ def record(
     return Ledger(number, ids, merges, part)
 
 
-def _ledger_names(settings: Settings) -> dict[str, str | tuple[str, ...]]:
+def _ledger_names(
+    settings: Settings, conversations: tuple[str, ...]
+) -> dict[str, str | tuple[str, ...]]:
     warehouse = settings.warehouse_file.stem
     return {
         "warehouse": warehouse,
@@ -164,5 +169,5 @@ def _ledger_names(settings: Settings) -> dict[str, str | tuple[str, ...]]:
         "published_ids": (warehouse, "raw", "published_ids"),
         "id_merges": (warehouse, "raw", "id_merges"),
         "merged": (settings.outgoing_file.stem, "intermediate", "int_conversation_ids__merged"),
-        "conversations": (SNAPSHOT, "marts", "conversations"),
+        "conversations": conversations,
     }

@@ -6,13 +6,14 @@ belong here: deciding which (planning), calling dbt and following it (its caller
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from throughline.building import tables
 from throughline.publishing import gate
 from throughline.refreshing import merging, planning, selection, working
 from throughline.settings import Settings
-from throughline.spark import exporting, gathering
+from throughline.spark import exporting, gathering, requirements
 
 
 class ChangedError(RuntimeError):
@@ -58,6 +59,13 @@ class Build:
         """
         gate.finish(self._settings, outcomes, manifest)
         return ""
+
+    def facts(
+        self, built: Iterable[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], tables.TableFacts]:
+        """Rows and columns of the given (schema, table) pairs, of those that there are."""
+        with tables.connect_read_only(self._settings) as connection:
+            return tables.table_facts(connection, built)
 
     def close(self) -> None:
         """Call it last, however it ended."""
@@ -115,8 +123,11 @@ class SparkBuild(Build):
     """A build of everything by Spark, which is taken in when all of it has passed."""
 
     def __init__(self, settings: Settings, taken_over: str) -> None:
+        requirements.require(settings)
         loads = exporting.export(settings)
         gathering.clear(settings)
+        # What DuckDB built before would look as if it were of this build.
+        tables.drop_private(settings)
         super().__init__(
             settings,
             taken_over,
@@ -132,6 +143,13 @@ class SparkBuild(Build):
             assert manifest is not None, "dbt has built"
             gathering.gather(self._settings, manifest)
         return super().end(outcomes, manifest, passed=passed)
+
+    def facts(
+        self, built: Iterable[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], tables.TableFacts]:
+        """The same, of Spark's files; of a view, from what DuckDB has of it."""
+        built = list(built)
+        return {**super().facts(built), **gathering.facts(self._settings, built)}
 
 
 def begin(

@@ -104,14 +104,16 @@ def _outgoing(manifest: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, A
 
 
 def _make_views(settings: Settings, manifest: Mapping[str, Any]) -> None:
-    """Let dbt make the public views by DuckDB: they show what publishing itself writes down."""
+    """Let dbt make the public views by DuckDB: they show what publishing itself writes down.
+
+    And the seeds, which are read beside the models.
+    """
     names = [f"+{node['name']}" for node in _outgoing(manifest, "view")]
-    if not names:
-        return
     target = settings.spark_dir / "target"
     target.mkdir(parents=True, exist_ok=True)
     report = Report()
-    arguments = ["run", "--select", *names]
+    arguments = ["build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+    arguments += ["--select", "resource_type:seed", *names]
     dbt = process.start(settings, arguments, target, more={"ENGINE": "duckdb"})
     if (status := process.follow(dbt, report.take)) != 0:
         raise BuildError(report.failures(settings, target, status or 0))

@@ -27,7 +27,7 @@ from typing import Any
 
 import yaml
 
-FOLDER = Path(__file__).parent / "scenarios"
+FOLDER = Path(__file__).parent / "golden" / "scenarios"
 
 Cells = dict[str, str]
 
