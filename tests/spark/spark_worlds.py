@@ -17,6 +17,7 @@ import duckdb
 import published_sample
 from golden_stages import STAGES, golden_pipeline, write_stage
 
+from throughline import landing
 from throughline.settings import Settings, load_settings
 
 Manifest = dict[str, Any]
@@ -30,7 +31,7 @@ class Built:
     """Two warehouses with the same raw rows.
 
     Attributes:
-        landing: of both.
+        zone: the landing zone of both.
         folder: that of Spark.
         said: by the run that built it.
         by_spark, by_duckdb: the published manifests.
@@ -38,7 +39,7 @@ class Built:
         given: the settings beside the folders.
     """
 
-    landing: Path
+    zone: Path
     folder: Path
     said: str
     by_spark: Manifest
@@ -49,13 +50,13 @@ class Built:
     @property
     def settings(self) -> Settings:
         """Of the warehouse that Spark built."""
-        folders = {"LANDING_DIR": str(self.landing), "WAREHOUSE_DIR": str(self.folder)}
+        folders = {"LANDING_DIR": str(self.zone), "WAREHOUSE_DIR": str(self.folder)}
         return load_settings({**folders, **self.given})
 
     def rebuild(self, master: str, tell: Callable[[str], object]) -> str:
         """Build all of it by Spark once more."""
         return published_sample.publish(
-            self.landing,
+            self.zone,
             self.folder,
             command="rebuild",
             tell=tell,
@@ -88,7 +89,7 @@ class Built:
 
 def _read(folder: Path, model: Manifest) -> str:
     published = load_settings({"WAREHOUSE_DIR": str(folder)}).published_dir
-    files = ", ".join(f"'{published / file['path']}'" for file in model["files"])
+    files = ", ".join(f"'{published / file['path']}'" for file in model["parquet"]["files"])
     return f"read_parquet([{files}])"
 
 
@@ -99,38 +100,42 @@ def manifest(folder: Path) -> Manifest:
     return content
 
 
-def _both(landing: Path, folder: Path, given: dict[str, str]) -> Built:
-    """Run DuckDB over a copy of what there is, and Spark over what there is.
+def _land(settings: Settings) -> None:
+    """Load what is new, and no more: what is built twice has to have been loaded once."""
+    with landing.connect(settings) as connection:
+        landing.prepare(connection)
+        for log in landing.LOGS:
+            landing.land_log(connection, settings, log, run_id="landed")
 
-    Neither has seen what the other published of the last load.
-    """
+
+def _both(zone: Path, folder: Path, given: dict[str, str]) -> Built:
+    """Load what is new, then let Spark build it, and DuckDB in a copy."""
+    _land(load_settings({"LANDING_DIR": str(zone), "WAREHOUSE_DIR": str(folder), **given}))
     other = folder.with_name("by_duckdb")
-    shutil.copytree(folder, other, symlinks=True, ignore=shutil.ignore_patterns("waiting"))
-    said = published_sample.publish(landing, folder, **given)
-    # Its raw tables are those that Spark built from: the same times of loading.
-    shutil.copyfile(folder / "warehouse.duckdb", other / "warehouse.duckdb")
-    duckdb_given = {**given, "ENGINE": "duckdb", "REFRESHES": "off"}
-    published_sample.publish(landing, other, command="rebuild", **duckdb_given)
-    return Built(landing, folder, said, manifest(folder), other, manifest(other), given)
+    shutil.copytree(folder, other, symlinks=True)
+    said = published_sample.publish(zone, folder, **given)
+    by_duckdb = {**given, "ENGINE": "duckdb", "REFRESHES": "off"}
+    published_sample.publish(zone, other, **by_duckdb)
+    return Built(zone, folder, said, manifest(folder), other, manifest(other), given)
 
 
 def built_sample(home: Path, master: str) -> Built:
     """The sample as `published_sample` publishes it, the second time by Spark."""
-    landing, folder = home / "landing", home / "by_spark"
-    published_sample.without_transfers(landing)
-    published_sample.publish(landing, folder)
-    published_sample.with_transfers(landing)
+    zone, folder = home / "landing", home / "by_spark"
+    published_sample.without_transfers(zone)
+    published_sample.publish(zone, folder)
+    published_sample.with_transfers(zone)
     views = {"SNAPSHOT_ROWS": str(VIEWS_ABOVE)}
-    return _both(landing, folder, {"ENGINE": "spark", "SPARK_MASTER": master, **views})
+    return _both(zone, folder, {"ENGINE": "spark", "SPARK_MASTER": master, **views})
 
 
 def built_golden(home: Path) -> Built:
     """The golden scenarios: the first stage by DuckDB, then all others at once by Spark."""
     pipeline = golden_pipeline(home / "golden")
-    landing, folder = pipeline.settings.landing_dir, home / "by_spark"
+    zone, folder = pipeline.settings.landing_dir, home / "by_spark"
     registry = {"REGISTRY_DIR": str(pipeline.settings.registry_dir)}
     write_stage(pipeline, 0, name="stage_0", fmt="csv")
-    published_sample.publish(landing, folder, **registry)
+    published_sample.publish(zone, folder, **registry)
     for stage in range(1, STAGES):
         write_stage(pipeline, stage, name=f"stage_{stage}", fmt="csv")
-    return _both(landing, folder, {"ENGINE": "spark", "SPARK_MASTER": "local[2]", **registry})
+    return _both(zone, folder, {"ENGINE": "spark", "SPARK_MASTER": "local[2]", **registry})

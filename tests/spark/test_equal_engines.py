@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from spark_cluster import Cluster
-from spark_worlds import VIEWS_ABOVE, Built, manifest
+from spark_worlds import VIEWS_ABOVE, Built, Manifest, manifest
 
 from throughline.settings import REPOSITORY
 
@@ -49,11 +49,11 @@ def test_the_version_and_every_file_are_the_same(
 ) -> None:
     built: Built = request.getfixturevalue(world)
 
-    def files(told: dict[str, list[dict[str, list[dict[str, str]]]]]) -> dict[str, str]:
+    def files(told: Manifest) -> dict[str, str]:
         return {
             file["path"].partition("/parquet/")[2]: file["sha256"]
             for model in told["models"]
-            for file in model["files"]
+            for file in model["parquet"]["files"]
         }
 
     assert files(built.by_spark) == files(built.by_duckdb)
