@@ -16,9 +16,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench import __doc__ as description
-from bench import kills, refreshes, report, serving
+from bench import kills, refreshes, report, serving, spark
 from bench.cases import Case, Plan, Result, now, run_case
 from bench.processes import ProgramError
+from throughline.settings import SettingError
 
 # About a million conversations with 8.8 million messages, and ten million conversations.
 SERVED = Case(contacts=1_470_000, messages_per_contact=6)
@@ -100,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="the same with N deliveries, one after the other, while a client reads",
     )
+    parser.add_argument(
+        "--engine",
+        choices=["duckdb", "spark"],
+        default="duckdb",
+        help="spark, instead: a rebuild by Spark beside one by DuckDB, first of the sample",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there")
     return parser
 
@@ -122,8 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     parent = options.dir or Path(tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
-    if options.refreshes or options.refreshes_on_end:
-        options.refreshes = True
+    by_spark = options.engine == "spark"
+    if options.refreshes or options.refreshes_on_end or by_spark:
+        options.refreshes = not by_spark
         if options.messages_per_contact == MESSAGES:
             options.messages_per_contact = MESSAGES[-1:]
         options.no_shapes = True
@@ -158,6 +166,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(report.heading(plan) + "\n", flush=True)
     if options.refreshes:
         all_well = _refresh(cases, plan, tell, options)
+        if all_well and not options.keep:
+            shutil.rmtree(folder)
+        return 0 if all_well else 1
+    if by_spark:
+        all_well = _engines([None, *cases], plan, tell)
         if all_well and not options.keep:
             shutil.rmtree(folder)
         return 0 if all_well else 1
@@ -222,6 +235,22 @@ def _refresh(
             numbers = {"machine": report.heading(plan), "refreshes": [asdict(r) for r in results]}
             options.json.write_text(json.dumps(numbers, indent=2) + "\n")
     return not failed
+
+
+def _engines(cases: Sequence[Case | None], plan: Plan, tell: Callable[[str], None]) -> bool:
+    """Build each case by Spark and by DuckDB. Gives whether both gave the same."""
+    all_well = True
+    for case in cases:
+        tell(case.title if case else "the committed sample")
+        try:
+            result = spark.measure(case, plan, tell)
+        except (ProgramError, SettingError) as error:
+            all_well = False
+            print(f"{case.title if case else 'the sample'}\n  FAILED: {error}\n", flush=True)
+            continue
+        all_well = all_well and not result.differences and result.same_version
+        print(spark.text(result) + "\n", flush=True)
+    return all_well
 
 
 def _serve(

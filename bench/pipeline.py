@@ -51,8 +51,14 @@ def refresh(settings: Settings, log: Path) -> Cost:
     return command(settings, log, "run")
 
 
-def command(settings: Settings, log: Path, *words: str) -> Cost:
+def command(settings: Settings, log: Path, *words: str, **more: str) -> Cost:
     """A command of the product, with its output in a file.
+
+    Args:
+        settings: of the run.
+        log: the file.
+        words: the command and its arguments.
+        more: further variables.
 
     Raises:
         ProgramError: it failed.
@@ -66,6 +72,7 @@ def command(settings: Settings, log: Path, *words: str) -> Cost:
             **settings.environment(),
             "PUBLISHED_VERSIONS": str(settings.versions_kept),
             "SCHEDULED_EXPORTS": "off",
+            **more,
         },
     )
 
