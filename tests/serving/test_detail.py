@@ -14,6 +14,7 @@ from urllib.parse import quote
 import duckdb
 import pytest
 from fastapi.testclient import TestClient
+from published_sample import need_tables
 
 from serving import addresses, i18n
 from serving.app import create_app
@@ -315,6 +316,7 @@ def strange(
     settings: ServingSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TestClient]:
     """An application over a version in which one conversation is hostile and one is enormous."""
+    need_tables()
     folder = tmp_path_factory.mktemp("strange") / "published"
     shutil.copytree(settings.published_dir, folder, symlinks=True)
     manifest = json.loads((folder / "manifest.json").read_text())

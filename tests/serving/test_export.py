@@ -31,6 +31,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from published_sample import need_tables
 from starlette.responses import Response
 
 from serving import connections, filters
@@ -573,6 +574,7 @@ def test_the_worker_knows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_export_of_what_a_refresh_left_in_no_order_is_in_order(
     snapshot: Snapshot, tmp_path: Path, grain: str, order: str
 ) -> None:
+    need_tables()
     database = tmp_path / "refreshed.duckdb"
     shutil.copyfile(snapshot.path, database)
     with duckdb.connect(str(database)) as connection:

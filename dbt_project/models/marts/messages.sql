@@ -4,9 +4,9 @@
 -- to the visitor: it is neither side's. Messages of contacts that belong to no conversation are
 -- kept, without a number.
 --
--- Windows name the message of those: they are nobody's neighbours, and an engine that gives all rows
--- of a window to one task does not give it all of them. Sorting eighty million messages by numbers,
--- not by texts, takes a quarter off the time of the whole model.
+-- Windows name the message of those: they are nobody's neighbours, and an engine that gives all
+-- rows of a window to one task does not give it all of them. Sorting eighty million messages by
+-- numbers, not by texts, takes a quarter off the time of the whole model.
 with messages as (
     select * from {{ ref('int_messages__consolidated') }}
 ),
@@ -116,11 +116,13 @@ ranked as (
         is_timed,
         changed_load_no,
         row_number() over (
-            partition by conversation_key, case when conversation_key is null then message_id end
+            partition by
+                conversation_key, case when conversation_key is null then message_id end
             order by sent_at, author_place, contact_no nulls last, message_id, source
         ) as message_rank,
         min(case when side = 'visitor' and is_timed then sent_at end) over (
-            partition by conversation_key, case when conversation_key is null then message_id end
+            partition by
+                conversation_key, case when conversation_key is null then message_id end
             order by sent_at, author_place, contact_no nulls last, message_id, source
             rows between unbounded preceding and current row
         ) is not null as visitor_has_spoken
