@@ -47,6 +47,8 @@ COMPARED_AFTER = 50
 # Free bytes on a disk that is filled: from nothing to what a run may just get by with.
 MOST_LEFT = 60_000_000
 
+Tell = Callable[[str], None]
+
 
 @dataclass
 class Trial:
@@ -178,12 +180,7 @@ class _Trials:
     """One warehouse, and run after run over it."""
 
     def __init__(
-        self,
-        settings: Settings,
-        world: World,
-        disk: disks.Disk | None,
-        seed: int,
-        tell: Callable[[str], None],
+        self, settings: Settings, world: World, disk: disks.Disk | None, seed: int, tell: Tell
     ) -> None:
         self._settings = settings
         self._world = world
@@ -211,10 +208,10 @@ class _Trials:
         return self._world.first.contacts + self._delivered * self._world.contacts
 
     def _wrong(self, after: str, found: list[str]) -> None:
-        # At once: whoever waits for two hours does so for a verdict that may be known now.
-        for fault in found:
-            self._tell(f"FAULT {after}: {fault}")
-            self.trial.faults.append(f"{after}: {fault}")
+        faults = [f"{after}: {fault}" for fault in found]
+        self.trial.faults += faults
+        for fault in faults:
+            self._tell(f"FAULT {fault}")
 
     def disturb(self) -> None:
         """Deliver, and end the run over it in some way at some moment."""
@@ -326,7 +323,7 @@ def run_trial(
     kills: int,
     *,
     seed: int,
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> Trial:
     """Disturb that many runs, each over a new delivery, with an undisturbed one after most.
 
@@ -367,7 +364,7 @@ def _a_disk(folder: Path) -> Iterator[disks.Disk | None]:
         yield found
 
 
-def main(folder: Path, kills: int, memory_limit: str, tell: Callable[[str], None]) -> bool:
+def main(folder: Path, kills: int, memory_limit: str, tell: Tell) -> bool:
     """Run the trial in a folder, and print what came of it. Gives whether all was well."""
     world = World(
         Volume(
@@ -396,10 +393,8 @@ def main(folder: Path, kills: int, memory_limit: str, tell: Callable[[str], None
     print(f"{kills} runs disturbed, {trial.good} not; seed {seed}")
     for end, number in sorted(trial.ends.items()):
         print(f"  {number:4} {end}")
-    for fault in trial.faults:
-        print(f"  FAULT {fault}")
     if trial.faults:
-        print("FAILED")
+        print(f"FAILED: {len(trial.faults)} faults")
     else:
         print("every file is whole, and loaded once, and every id leads where it led")
         print(f"equal to a rebuild, {trial.compared} times")

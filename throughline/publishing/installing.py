@@ -59,8 +59,7 @@ def leading_to(work: Path, version: Path) -> Iterator[None]:
         yield
         return
     version.parent.mkdir(exist_ok=True)
-    version.unlink(missing_ok=True)
-    version.symlink_to(work)
+    replace_with_symlink(str(work), version)
     try:
         yield
     finally:
