@@ -208,10 +208,9 @@ class _Trials:
         return self._world.first.contacts + self._delivered * self._world.contacts
 
     def _wrong(self, after: str, found: list[str]) -> None:
-        faults = [f"{after}: {fault}" for fault in found]
-        self.trial.faults += faults
-        for fault in faults:
-            self._tell(f"FAULT {fault}")
+        for fault in found:
+            self._tell(f"FAULT {after}: {fault}")
+            self.trial.faults.append(f"{after}: {fault}")
 
     def disturb(self) -> None:
         """Deliver, and end the run over it in some way at some moment."""
