@@ -76,4 +76,4 @@ def _of_all_rows(query: exp.Expression) -> Iterator[str]:
 def test_what_is_published_by_day_lies_by_day(compiled: Queries) -> None:
     text = compiled["messages"].sql("spark").lower()
     assert "distribute by cast(conversation_started_at as date)" in text
-    assert "sort by conversation_started_at nulls last, conversation_key nulls last" in text
+    assert "sort by cast(conversation_started_at as date) nulls last, conversation_place" in text
