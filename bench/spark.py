@@ -27,8 +27,10 @@ from throughline.spark.requirements import require
 
 MASTER = "local[2]"
 SHOWN = 12
-# How Spark's plan names the table that a statement makes.
-_MAKES = re.compile(r"CreateDataSourceTableAsSelectCommand `[^`]+`\.`(\w+)`\.`(\w+)`")
+# How Spark's plan names the folder of the table that a statement writes.
+_MAKES = re.compile(r"InsertIntoHadoopFsRelationCommand\s.*?/(\w+)\.db/(\w+),", re.DOTALL)
+# Statements that make no table: the checks of the data, and what dbt looks up.
+OTHERS = "(checks)"
 # The tables of the rounds of a materialization are named after its model.
 _ROUND = re.compile(r"__(?:pointers|jumped|settled|edges|labels|links|kept|depths|deeper)(?:_.*)?$")
 
@@ -156,7 +158,7 @@ def _version(published: Path) -> str:
 
 
 def work_of(logs: Iterable[Path]) -> list[Work]:
-    """What Spark's event logs say of each model; statements that make no table are `(other)`."""
+    """What Spark's event logs say of each model; statements that make no table are `OTHERS`."""
     made: dict[int, str] = {}
     ran: dict[int, int] = {}
     tasks: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -172,7 +174,7 @@ def work_of(logs: Iterable[Path]) -> list[Work]:
                 tasks[event["Stage ID"]].append(event)
     by_model: dict[str, list[list[dict[str, Any]]]] = defaultdict(list)
     for stage, ended in tasks.items():
-        by_model[made.get(ran.get(stage, -1), "(other)")].append(ended)
+        by_model[made.get(ran.get(stage, -1), OTHERS)].append(ended)
     return [_work(model, stages) for model, stages in by_model.items()]
 
 
@@ -185,7 +187,7 @@ def _events(logs: Iterable[Path]) -> Iterator[dict[str, Any]]:
 
 def _made_by(plan: str) -> str:
     found = _MAKES.search(plan)
-    return f"{found[1]}.{_ROUND.sub('', found[2])}" if found else "(other)"
+    return f"{found[1]}.{_ROUND.sub('', found[2])}" if found else OTHERS
 
 
 def _work(model: str, stages: list[list[dict[str, Any]]]) -> Work:

@@ -23,6 +23,9 @@ from throughline.settings import REPOSITORY
 # What asks for the models that may be views: nothing here needs a browser, and reports are tables.
 SUITES = ("api_conversations", "api_versions", "detail", "export", "transfers")
 
+# Each warehouse is built twice or three times, by engines that start a JVM.
+pytestmark = pytest.mark.timeout(1800)
+
 
 def _checks(built: Built) -> dict[str, str]:
     """How each check of the last build ended."""
