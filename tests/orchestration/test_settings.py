@@ -86,7 +86,7 @@ def test_an_address_in_the_env_file_is_refused_as_one(env_file: Path) -> None:
         *((name, "yes") for name, it in DECLARED.items() if it.takes == "on or off"),
         *((name, "4 gigs") for name, it in DECLARED.items() if it.takes.startswith("a size")),
         ("SERVE_PORT", "65536"),
-        ("ENGINE", "spark"),
+        ("ENGINE", "snowflake"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_variable_and_the_remedy(
