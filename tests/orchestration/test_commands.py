@@ -29,8 +29,8 @@ def test_every_command_is_a_target_and_stands_in_the_readme() -> None:
 
 
 def test_the_readme_names_no_target_that_does_not_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", _read("Makefile"), re.M))
-    assert set(re.findall(r"`make ([a-z]+)", _read("README.md"))) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", _read("Makefile"), re.M))
+    assert set(re.findall(r"`make ([a-z-]+)", _read("README.md"))) <= targets
 
 
 def test_the_two_commands_come_first_in_the_readme() -> None:
@@ -45,6 +45,7 @@ def test_continuous_integration_calls_make_test_last() -> None:
 
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
+SPARK = "requirements-spark.lock"
 
 
 def _pins(lock: str) -> dict[str, str]:
@@ -53,7 +54,7 @@ def _pins(lock: str) -> dict[str, str]:
     return {entry.splitlines()[0]: entry for entry in entries if re.match(r"[a-z0-9]", entry)}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, SPARK])
 def test_a_lock_has_a_hash_for_every_package_and_names_no_index(lock: str) -> None:
     text = _read(lock)
     assert "://" not in text
@@ -68,6 +69,10 @@ def test_what_develops_the_product_holds_the_very_versions_that_run_it() -> None
     run, dev = (_pins(lock) for lock in LOCKS)
     assert run
     assert {name: dev.get(name) for name in run} == run
+    # What a test compiles for Spark with is what builds by it.
+    both = _pins(SPARK).keys() & dev.keys()
+    assert {name.split("==")[0] for name in both} == {"dbt-spark", "sqlparams"}
+    assert not any(name.startswith("pyspark") for name in [*run, *dev])
 
 
 def test_what_only_tests_need_is_not_installed_to_run_the_product() -> None:
