@@ -101,9 +101,7 @@ def test_each_model_is_read_once_and_again_when_it_or_its_parents_change(
     }
     read: list[str] = []
     whole = lineage.read
-    monkeypatch.setattr(
-        lineage, "read", lambda sql, *more: read.append(sql) or whole(sql, *more)
-    )
+    monkeypatch.setattr(lineage, "read", lambda sql, *more: read.append(sql) or whole(sql, *more))
     assert _read(settings, target, "model.first", "model.second") == found
     assert read == []
     # Of a build of one model the others are known from before.
