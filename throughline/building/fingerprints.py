@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from throughline.settings import REPOSITORY, Settings
@@ -34,6 +34,14 @@ def digest(paths: Iterator[Path], *words: str) -> str:
     return total.hexdigest()
 
 
+def _version(package: str) -> str:
+    # What is asked of Spark's project alone, as its assets, needs no Spark.
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
 def dbt_fingerprint(settings: Settings) -> str:
     """What `dbt parse` depends on: project, seeds, profile, variables and versions.
 
@@ -49,7 +57,7 @@ def dbt_fingerprint(settings: Settings) -> str:
         packages += ["dbt-spark", "pyspark"]
     return digest(
         paths(),
-        *(f"{name}=={version(name)}" for name in packages),
+        *(f"{name}=={_version(name)}" for name in packages),
         str(settings.oversized_contacts),
         str(settings.late_percent),
         str(settings.unit_tests),
