@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from no_spark import with_empty_spark
+
 from throughline.settings import REPOSITORY, load_settings
 
 LOADING = """
@@ -33,7 +35,7 @@ def _loaded(folder: Path, engine: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", LOADING],
         cwd=REPOSITORY,
-        env={**os.environ, **settings.environment()},
+        env={**os.environ, **settings.environment(), **with_empty_spark(folder / engine)},
         capture_output=True,
         text=True,
     )

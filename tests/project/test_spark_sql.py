@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 import sqlglot
+from no_spark import with_empty_spark
 from project_files import DBT_PROJECT
 from sqlglot import exp
 
@@ -35,7 +36,12 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Queries:
     done = subprocess.run(
         [*command, "--no-populate-cache"],
         cwd=settings.dbt_project_dir,
-        env={**os.environ, **settings.environment(), "JAVA_HOME": str(folder / "no_java")},
+        env={
+            **os.environ,
+            **settings.environment(),
+            **with_empty_spark(folder),
+            "JAVA_HOME": str(folder / "no_java"),
+        },
         capture_output=True,
         text=True,
     )
