@@ -1,7 +1,7 @@
 """A `pyspark` that is empty: dbt-spark looks whether there is one before it reads a project.
 
-Belongs here: what lets dbt parse and compile for Spark where Spark is not installed. Does not belong
-here: anything that runs.
+Belongs here: what lets dbt parse and compile for Spark where Spark is not installed. Does not
+belong here: anything that runs.
 """
 
 from __future__ import annotations
