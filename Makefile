@@ -41,7 +41,7 @@ status: setup ## how things stand: the last good version, what waits, what faile
 	@$(THROUGHLINE) status
 
 # One file, one worker, the longest first (tests/conftest.py): files share costly fixtures.
-test: setup-dev ## all tests
+test: setup-dev ## all tests but those that start Spark
 	@if [ -f tests/publishing/node/package-lock.json ] && command -v npm >/dev/null; then \
 		npm ci --ignore-scripts --no-audit --no-fund --silent --prefer-offline \
 			--fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000 --prefix tests/publishing/node \

@@ -22,7 +22,7 @@ from bench.processes import Cost
 from bench.refreshes import Difference, differences
 from seeds.generator.__main__ import SEED, committed_sample_period
 from seeds.generator.volume import Volume, write_volume
-from throughline.settings import REPOSITORY
+from throughline.settings import REPOSITORY, load_settings
 from throughline.spark.requirements import require
 
 MASTER = "local[2]"
@@ -95,6 +95,7 @@ def measure(case: Case | None, plan: Plan, tell: Callable[[str], None]) -> Resul
         ProgramError: a program failed.
         SparkMissingError: Spark cannot be started here.
     """
+    require(load_settings({"ENGINE": "spark"}))
     folder = plan.folder / f"spark_{case.slug if case else 'sample'}"
     with workspace(folder, keep=plan.keep):
         log = folder / "output.log"
@@ -115,7 +116,6 @@ def measure(case: Case | None, plan: Plan, tell: Callable[[str], None]) -> Resul
         version = _version(settings.published_dir)
         tell("a rebuild by Spark")
         by_spark = settings.replaced(engine="spark", spark_master=MASTER)
-        require(by_spark)
         events = folder / "events"
         events.mkdir()
         conf = folder / "conf"

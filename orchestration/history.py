@@ -55,6 +55,7 @@ def begin(settings: Settings) -> list[str]:
     mark = folder / MARK
     told = [] if mark.exists() else _mend(settings, folder)
     mark.unlink(missing_ok=True)
+    # Once more: a history that was put aside has left no folder.
     files.sync(home.prepare(settings))
     return told
 

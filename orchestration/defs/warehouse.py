@@ -207,6 +207,7 @@ def warehouse() -> dg.Definitions:
                     everything=everything,
                     manifest=manifest,
                     chosen=chosen,
+                    tell=narrator.paced(),
                 )
             except (selection.SelectionError, builds.PartError, SettingError) as error:
                 raise dg.Failure(str(error), allow_retries=False) from error

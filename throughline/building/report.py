@@ -21,7 +21,7 @@ Progress = Callable[[str], None]
 
 FAILURES_TOLD = 5
 # What Java says of where it was: for whoever mends Spark, and in the log.
-_STACK = re.compile(r"\s*(?:Driver stacktrace:|JVM stacktrace:|\n\s+at [\w.$]+\()")
+_STACK = re.compile(r"\s*(?:Driver stacktrace:|JVM stacktrace:|\n\s+at [\w.$/<>]+\()")
 
 
 class BuildError(RuntimeError):

@@ -173,7 +173,8 @@ def seal(
     Args:
         connection: of an engine that needs no further file: none could be named any more.
         outlets: paths that it may still write to.
-        folder: of a published version, where its file has views of the files beside it.
+        folder: of a published version, where its file has views of the files beside it. DuckDB
+            knows no leave to read alone; the files in it are read-only.
     """
     if folder is not None:
         connection.execute(f"set allowed_directories = [{literal(str(folder))}]")

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from throughline.building import fingerprints
@@ -130,17 +131,16 @@ def _publish(
         meaning=fingerprints.meaning(settings),
         is_in_order=draft.is_in_order,
     )
+    note = partial(
+        record,
+        settings,
+        publication,
+        conversations=draft.shown_conversations,
+        seen=draft.seen,
+        days=draft.days,
+    )
     if is_same and last is not None and not problems:
-        snapshot = settings.published_dir / last.database
-        ledger = record(
-            settings,
-            publication,
-            snapshot,
-            draft.shown_conversations,
-            seen=draft.seen,
-            days=draft.days,
-            always=False,
-        )
+        ledger = note(settings.published_dir / last.database, always=False)
         id_ledger.write(settings, ledger.part)
         tell(f"nothing new: version {data_version} is already published")
         same = replace(last, new_ids=ledger.new_ids, new_merges=ledger.new_merges)
@@ -153,15 +153,7 @@ def _publish(
     tell("recording the published ids")
     with ThreadPoolExecutor(1) as aside:
         digest = aside.submit(sha256, snapshot)
-        ledger = record(
-            settings,
-            publication,
-            snapshot,
-            draft.shown_conversations,
-            seen=draft.seen,
-            days=draft.days,
-            always=True,
-        )
+        ledger = note(snapshot, always=True)
         id_ledger.write(settings, ledger.part)
     publication = replace(
         publication,

@@ -6,7 +6,7 @@ belong here: deciding which (planning), calling dbt and following it (its caller
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from throughline.building import tables
@@ -14,6 +14,8 @@ from throughline.publishing import gate
 from throughline.refreshing import merging, planning, selection, working
 from throughline.settings import Settings
 from throughline.spark import exporting, gathering, requirements
+
+Progress = Callable[[str], None]
 
 
 class ChangedError(RuntimeError):
@@ -122,9 +124,9 @@ class Refresh(Build):
 class SparkBuild(Build):
     """A build of everything by Spark, which is taken in when all of it has passed."""
 
-    def __init__(self, settings: Settings, taken_over: str) -> None:
-        requirements.require(settings)
-        loads = exporting.export(settings)
+    def __init__(self, settings: Settings, taken_over: str, tell: Progress) -> None:
+        self._tell = tell
+        loads = exporting.export(settings, tell)
         gathering.clear(settings)
         # What DuckDB built before would look as if it were of this build.
         tables.drop_private(settings)
@@ -141,7 +143,7 @@ class SparkBuild(Build):
         """Take it in, and record how it ended."""
         if passed:
             assert manifest is not None, "dbt has built"
-            gathering.gather(self._settings, manifest)
+            gathering.gather(self._settings, manifest, self._tell)
         return super().end(outcomes, manifest, passed=passed)
 
     def facts(
@@ -159,6 +161,7 @@ def begin(
     everything: bool,
     manifest: Mapping[str, Any] | None,
     chosen: selection.Selection = selection.NOTHING,
+    tell: Progress = lambda line: None,
 ) -> Build:
     """Make ready for a call of dbt. Call it under the warehouse lock.
 
@@ -168,17 +171,20 @@ def begin(
         everything: every model is selected: a refresh does as well, where one is possible.
         manifest: dbt's; None when it has not read the project yet.
         chosen: what a refresh builds again though nothing new touches it.
+        tell: gets a short line of text where making ready, or the end, takes long.
 
     Raises:
         selection.SelectionError: something was chosen, and no contact is of it.
+        SettingError: Spark is to build, and cannot be started here.
         PartError: Spark is to build a part: what it would build on is gone with its last session.
     """
     taken_over = gate.take_over(settings) or ""
     if settings.engine == "spark":
         if not everything:
             raise PartError("Spark builds all models in one session: select all of them")
+        requirements.require(settings)
         gate.begin(settings, run_id, everything=True)
-        return SparkBuild(settings, taken_over)
+        return SparkBuild(settings, taken_over, tell)
     plan = planning.Plan(None)
     if everything and manifest:
         plan = planning.plan(settings, manifest, chosen)

@@ -10,4 +10,5 @@ The layout, below `Settings.spark_dir`:
     raw/<table>/all.parquet              a ledger: written again by each build
     registry/<table>/all.parquet         a file of the registry: the same
     built/<schema>.db/<model>/           what the last build made
+    target/                              dbt's, for the public views, which DuckDB makes
 """

@@ -31,7 +31,7 @@ _FORM = "(format parquet, compression zstd, compression_level 1)"
 Progress = Callable[[str], None]
 
 
-def export(settings: Settings, tell: Progress | None = None) -> int:
+def export(settings: Settings, tell: Progress = lambda line: None) -> int:
     """Bring the files up to date. Call it under the warehouse lock.
 
     Args:
@@ -64,7 +64,7 @@ def export(settings: Settings, tell: Progress | None = None) -> int:
 
 
 def _export_log(
-    connection: duckdb.DuckDBPyConnection, log: str, folder: Path, tell: Progress | None
+    connection: duckdb.DuckDBPyConnection, log: str, folder: Path, tell: Progress
 ) -> int:
     columns = [
         f"{name} {kind}"
@@ -99,8 +99,7 @@ def _export_log(
             file.unlink()
     query = sql("from raw.@{log} where load_no = $load_no", log=identifier(log))
     for number in loads.keys() - kept.keys():
-        if tell:
-            tell(f"exporting {log} of load {number}")
+        tell(f"exporting {log} of load {number}")
         _copy(connection, query, folder / _name(number), load_no=int(number))
     # A log that nothing was loaded of has its columns all the same.
     _copy(connection, query, folder / "none.parquet", load_no=-1)

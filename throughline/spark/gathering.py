@@ -33,7 +33,7 @@ def clear(settings: Settings) -> None:
     shutil.rmtree(_built(settings), ignore_errors=True)
 
 
-def gather(settings: Settings, manifest: Mapping[str, Any], tell: Progress | None = None) -> None:
+def gather(settings: Settings, manifest: Mapping[str, Any], tell: Progress) -> None:
     """Make the file of the public models from what Spark built.
 
     A model of more than `SNAPSHOT_ROWS` rows becomes a view over Spark's files.
@@ -56,8 +56,7 @@ def gather(settings: Settings, manifest: Mapping[str, Any], tell: Progress | Non
             columns = _columns(connection, files)
             published = (node["config"].get("meta") or {}).get("publish") or {}
             is_small = _rows(connection, files) <= settings.snapshot_rows
-            if tell:
-                tell(f"taking in {'.'.join(table)}")
+            tell(f"taking in {'.'.join(table)}")
             connection.execute(
                 sql("create schema if not exists outgoing.@{schema}", schema=identifier(table[0]))
             )

@@ -1,6 +1,7 @@
 """What Spark needs on a machine: looked at before anything else is begun.
 
-Belongs here: a sentence for each thing that may be missing.
+Belongs here: a sentence for each thing that may be missing. Does not belong here: starting Spark,
+which dbt does.
 """
 
 from __future__ import annotations
